@@ -1,0 +1,1 @@
+"""The polling adapter: reads a Cognito user pool and sends every change as a CloudEvent."""

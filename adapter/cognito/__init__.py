@@ -1,0 +1,1 @@
+"""Reading a user pool: the client, the decoder, the rate limit and the listings."""

@@ -1,0 +1,100 @@
+"""The values that the parts of the adapter hand to each other. Plain data, no I/O.
+
+Times are milliseconds since the epoch in UTC (the resolution of Cognito's dates), in fields that end in `_ms`.
+Nothing here prints user attributes: the reprs of `User` and `Event` leave them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One user as ListUsers describes it (UserType of the API). None: the answer did not have that member."""
+
+    username: str
+    attributes: tuple[tuple[str, str | None], ...] = field(default=(), repr=False)
+    enabled: bool | None = None
+    status: str | None = None
+    created_ms: int | None = None
+    modified_ms: int | None = None
+    #: (AttributeName, DeliveryMedium) pairs; Cognito no longer fills MFAOptions, the payload keeps the key.
+    mfa_options: tuple[tuple[str | None, str | None], ...] = field(default=(), repr=False)
+
+    @property
+    def sub(self) -> str | None:
+        """The user's immutable id, if the answer holds it."""
+        return next((value for name, value in self.attributes if name == "sub"), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownUser:
+    """What the state remembers of a user: what the consumer was last told. No attribute values.
+
+    `digest` is that of the raw JSON that Cognito sent (8 bytes): the cheap test for "nothing changed".
+    `attributes` is that of the attributes and MFA options whatever their order (16 bytes).
+    `revision` counts the changes that were reported, from 0 for the baseline: it makes event ids unique when a user
+    goes back to an earlier form.
+    `missing_since_ms` is set while a deletion is being confirmed and reported, so that its event keeps its time.
+    """
+
+    username: str
+    sub: str | None = None
+    digest: bytes = field(repr=False)
+    attributes: bytes = field(repr=False)
+    enabled: bool | None = None
+    status: str | None = None
+    created_ms: int | None = None
+    modified_ms: int | None = None
+    revision: int = 0
+    missing_since_ms: int | None = None
+
+
+class Kind(StrEnum):
+    """The `changetype` of an event."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    SNAPSHOT = "snapshot"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference between what the state knows and what Cognito shows.
+
+    `user` is None for a deletion; `after` is the state once the event is delivered (None: forget the user).
+    `changed` names the parts that differ: attributes, enabled, status, or modified when only the date moved.
+    """
+
+    kind: Kind
+    username: str
+    event_id: str
+    time_ms: int
+    user: User | None = field(default=None, repr=False)
+    before: KnownUser | None = None
+    after: KnownUser | None = None
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A CloudEvent ready to be sent: validated context attributes and the exact bytes of its data.
+
+    `attributes` holds every context attribute and extension by its CloudEvents name, values as their canonical
+    strings (`time` in RFC 3339); `data` is JSON (`datacontenttype` says application/json).
+    `key` is the username: events of one key are never in flight together and keep their order.
+    """
+
+    attributes: Mapping[str, str]
+    data: bytes = field(repr=False)
+    key: str = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """The CloudEvents `id`."""
+        return self.attributes["id"]

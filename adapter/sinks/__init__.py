@@ -1,0 +1,1 @@
+"""Where events go: HTTP, Amazon EventBridge, Amazon SQS, files."""

@@ -1,0 +1,1 @@
+"""What the consumer was told about each user, kept in SQLite or DynamoDB."""

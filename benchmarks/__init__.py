@@ -1,0 +1,1 @@
+"""Ratios against named baselines; see docs/performance.md."""

@@ -1,0 +1,1 @@
+"""What `cdktf deploy` creates, and the review of its plans."""
