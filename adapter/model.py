@@ -38,6 +38,11 @@ class KnownUser:
     `attributes` is that of the attributes and MFA options whatever their order (16 bytes).
     `revision` counts the changes that were reported, from 0 for the baseline: it makes event ids unique when a user
     goes back to an earlier form.
+
+    Before an event is sent, a row *in doubt* is stored, so that a crash between the sink's answer and the commit can't
+    hide what the consumer may have been told: the fields still describe the form told before (`attributes` empty: none),
+    `revision` is minus the revision of the event, and `digest` is the bitwise complement of the new form's digest, so
+    that it equals no user's. Stores keep all of it as it is; only adapter.changes interprets it.
     `missing_since_ms` is set while a deletion is being confirmed and reported, so that its event keeps its time.
     """
 
@@ -51,6 +56,11 @@ class KnownUser:
     modified_ms: int | None = None
     revision: int = 0
     missing_since_ms: int | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an event about this user may have been sent that no answer confirmed."""
+        return self.revision < 0
 
 
 class Kind(StrEnum):
