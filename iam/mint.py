@@ -1,0 +1,52 @@
+"""A key straight into a secret, for a user and a secret that already exist: what the stacks' local-exec runs."""
+
+from __future__ import annotations
+
+from iam import keys, secret
+from iam.aws import Aws
+from iam.errors import KeyUnusableError
+from iam.keys import KeyState
+from iam.secret import CURRENT, SecretState
+
+
+def mint(aws: Aws, user: str, secret_id: str, region: str | None) -> None:
+    """Make sure that the secret's AWSCURRENT version holds an active key of the user.
+
+    Run twice, it changes nothing; run after a failure at any point, it finishes the work. A key that is not in the
+    secret (of a failed run) can't be used by anybody and is deleted first, because a user can have two at most.
+
+    Raises:
+        InputError: there is no such user or secret.
+        AwsError: a call failed; what is there is left so that the next run finishes.
+    """
+    state = secret.must_describe(aws, secret_id, region)
+    existing = keys.list_keys(aws, user)
+    current = current_key(aws, state, existing)
+    if current and current.active:
+        return
+    for key in existing:
+        if key != current:
+            keys.delete_key(aws, user, key.key_id)
+    keys.create_into_secret(aws, user, state)
+    secret.promote_pending(aws, state.arn)
+    if current:
+        keys.delete_key(aws, user, current.key_id)
+
+
+def current_key(aws: Aws, state: SecretState, existing: list[KeyState]) -> KeyState | None:
+    """Which of the user's keys is in the secret's AWSCURRENT version; None when none of them is.
+
+    The secret is read only when its version is not one that we wrote.
+    """
+    if state.version(CURRENT) is None:
+        return None
+    for key in existing:
+        if state.holds(key.key_id, CURRENT):
+            return key
+    if (state.version(CURRENT) or "").startswith(secret.VERSION_PREFIX):
+        return None
+    try:
+        held = secret.read(aws, state, CURRENT).key_id
+    except KeyUnusableError:
+        return None
+    return next((key for key in existing if key.key_id == held), None)
