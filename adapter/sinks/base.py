@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from adapter.model import Event
@@ -11,7 +11,12 @@ from adapter.model import Event
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The sink has the event: it answered with success, durably as far as it promises."""
+    """The sink has the event: it answered with success, durably as far as it promises.
+
+    `code` is the HTTP status of the answer, if there is one: for metrics.
+    """
+
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +27,16 @@ class Failed:
     `reason` is one line for logs: never a response body, never user data.
     `body` is what the sink answered, for knativeerrordata only (at most 1024 bytes).
     `retry_after_s` is what the answer asked for, in seconds.
+    `shared` says that the answer was to a request with several events, any of which may be at fault: each is worth a
+    try of its own before it is given up.
     """
 
     code: str
     reason: str
     retryable: bool
     retry_after_s: float | None = None
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
+    shared: bool = False
 
 
 Outcome = Delivered | Failed
