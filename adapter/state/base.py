@@ -30,8 +30,8 @@ class Store(Protocol):
     """The state of one pool. One writer at a time: opening a store takes its lock or lease.
 
     Used by one thread, except `held`, which any thread may ask.
-    Raises StateError when it can't be opened, LeaseLostError when another writer took over, OSError-like faults as
-    UnavailableError's sibling StoreUnavailableError (see adapter.state.errors) when it can't be reached just now.
+    Raises StateError when it can't be used, LeaseLostError when another writer took over, StoreUnavailableError when it
+    can't be reached just now.
     """
 
     def meta(self) -> Meta:

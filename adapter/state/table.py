@@ -1,0 +1,198 @@
+"""The known users in SQLite: what both stores read from, and the SQLite store also trusts.
+
+No locks and no files here: a `Table` works on an open connection in autocommit mode.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+
+from adapter.errors import StateError, StoreUnavailableError
+from adapter.model import KnownUser
+from adapter.state.base import Meta
+
+#: Numbers of parameters of an `IN (...)`: few of them, so that few statements are prepared. The rest is NULL, which
+#: matches nothing.
+_CHUNKS = (1, 8, 64, 500)
+#: Rows of one fetch.
+_FETCH = 10_000
+
+_FIELDS = "username, sub, digest, attributes, enabled, status, created_ms, modified_ms, revision, missing_since_ms"
+_UPSERT = f"""
+    INSERT INTO users ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (username) DO UPDATE SET
+        sub = excluded.sub, digest = excluded.digest, attributes = excluded.attributes, enabled = excluded.enabled,
+        status = excluded.status, created_ms = excluded.created_ms, modified_ms = excluded.modified_ms,
+        revision = excluded.revision, missing_since_ms = excluded.missing_since_ms
+    RETURNING row
+"""  # noqa: S608 - built from constants
+
+#: SQLite's primary result codes that mean "this file is broken", not "not just now" (https://www.sqlite.org/rescode.html).
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_Stored = tuple[
+    int, str, str | None, bytes, bytes, int | None, str | None, int | None, int | None, int, int | None
+]  # row, then _FIELDS
+
+
+def is_broken(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file itself is damaged."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and (code & 0xFF) in _BROKEN
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn SQLite's errors into the adapter's. `where` names the file for people."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if is_broken(error):
+            raise StateError(
+                f"STATE_URL: {where} is damaged ({name}); restore it from a backup, or move it away to start anew"
+            ) from error
+        raise StoreUnavailableError(f"STATE_URL: {where} can't be used just now ({name}: {error})") from error
+
+
+def connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode, which may move from one thread to another."""
+    return sqlite3.connect(path, uri=uri, isolation_level=None, check_same_thread=False)
+
+
+def _to_parameters(user: KnownUser) -> tuple[object, ...]:
+    return (
+        user.username,
+        user.sub,
+        user.digest,
+        user.attributes,
+        user.enabled,
+        user.status,
+        user.created_ms,
+        user.modified_ms,
+        user.revision,
+        user.missing_since_ms,
+    )
+
+
+def _from_stored(stored: _Stored) -> KnownUser:
+    return KnownUser(
+        username=stored[1],
+        sub=stored[2],
+        digest=stored[3],
+        attributes=stored[4],
+        enabled=None if stored[5] is None else bool(stored[5]),
+        status=stored[6],
+        created_ms=stored[7],
+        modified_ms=stored[8],
+        revision=stored[9],
+        missing_since_ms=stored[10],
+    )
+
+
+class Table:
+    """The tables `users` and `meta` behind one connection. `where` names the file in messages."""
+
+    def __init__(self, connection: sqlite3.Connection, where: str) -> None:
+        self._connection = connection
+        self._where = where
+
+    def meta(self) -> Meta:
+        """The pool-wide part of the state."""
+        with translated(self._where):
+            found = self._connection.execute(
+                "SELECT pool_arn, initial, baseline_started_ms, baseline_done, last_sweep_ms, sweeps FROM meta"
+            ).fetchone()
+        if found is None:
+            raise StateError(f"STATE_URL: {self._where} does not say which pool it is of; move it away to start anew")
+        return Meta(
+            pool_arn=found[0],
+            initial=found[1],
+            baseline_started_ms=found[2],
+            baseline_done=bool(found[3]),
+            last_sweep_ms=found[4],
+            sweeps=found[5],
+        )
+
+    def count(self) -> int:
+        """How many users are known."""
+        with translated(self._where):
+            return int(self._connection.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+
+    def digests(self) -> Iterator[tuple[int, bytes]]:
+        """(row, digest) of every known user, in the order of rows. Read to the end before the next `write`."""
+        with translated(self._where):
+            cursor = self._connection.execute("SELECT row, digest FROM users ORDER BY row")
+
+        def fetch() -> list[tuple[int, bytes]]:
+            with translated(self._where):
+                return cursor.fetchmany(_FETCH)
+
+        # No generator per row: a million rows are yielded by C code.
+        return chain.from_iterable(iter(fetch, []))
+
+    def find(self, usernames: Sequence[str]) -> dict[str, tuple[int, KnownUser]]:
+        """The known users among these, with their rows."""
+        return {user.username: (row, user) for row, user in self._select("username", usernames)}
+
+    def rows(self, rows: Sequence[int]) -> list[tuple[int, KnownUser]]:
+        """The known users behind these rows, in their order; rows that are gone are left out."""
+        found = dict(self._select("row", rows))
+        return [(row, found[row]) for row in dict.fromkeys(rows) if row in found]
+
+    def users(self) -> Iterator[KnownUser]:
+        """Every known user, in the order of rows."""
+        with translated(self._where):
+            cursor = self._connection.execute(f"SELECT row, {_FIELDS} FROM users ORDER BY row")  # noqa: S608 - constants
+
+        def fetch() -> list[_Stored]:
+            with translated(self._where):
+                return cursor.fetchmany(_FETCH)
+
+        return map(_from_stored, chain.from_iterable(iter(fetch, [])))
+
+    def write(self, puts: Sequence[KnownUser], deletes: Sequence[str], meta: Meta | None) -> list[int]:
+        """One transaction: first the deletes, then the puts, then `meta`. Returns the rows of `puts`, in order."""
+        execute = self._connection.execute
+        with translated(self._where):
+            execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany("DELETE FROM users WHERE username = ?", ((name,) for name in deletes))
+                rows = [int(execute(_UPSERT, _to_parameters(user)).fetchone()[0]) for user in puts]
+                if meta is not None:
+                    self._write_meta(meta)
+                execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK")
+                raise
+        return rows
+
+    def _write_meta(self, meta: Meta) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO meta (only_row, pool_arn, initial, baseline_started_ms, baseline_done,"
+            " last_sweep_ms, sweeps) VALUES (1, ?, ?, ?, ?, ?, ?)",
+            (
+                meta.pool_arn,
+                meta.initial,
+                meta.baseline_started_ms,
+                meta.baseline_done,
+                meta.last_sweep_ms,
+                meta.sweeps,
+            ),
+        )
+
+    def _select(self, column: str, values: Sequence[str] | Sequence[int]) -> Iterator[tuple[int, KnownUser]]:
+        for start in range(0, len(values), _CHUNKS[-1]):
+            chunk = values[start : start + _CHUNKS[-1]]
+            size = next(size for size in _CHUNKS if size >= len(chunk))
+            with translated(self._where):
+                found: list[_Stored] = self._connection.execute(
+                    f"SELECT row, {_FIELDS} FROM users WHERE {column} IN (?{', ?' * (size - 1)})",  # noqa: S608 - constants
+                    (*chunk, *([None] * (size - len(chunk)))),
+                ).fetchall()
+            for stored in found:
+                yield stored[0], _from_stored(stored)
