@@ -1,0 +1,100 @@
+"""The optional document with what all sources of a manifest share on AWS."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from adapter.manifest.spec import KeyArn, Name, Network, Region, Spec, Text, TopicArn, like
+
+#: The retention periods that CloudWatch Logs knows, in days
+#: (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html).
+RetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+Minutes = Annotated[int, Meta(ge=1, le=1440)]
+
+
+class Registry(Spec, frozen=True, kw_only=True):
+    """A registry (Amazon ECR) of our own for the adapter's image."""
+
+    tag: Annotated[str, like(r"[\w][\w.-]{0,127}", "an image tag", "0.1.0")] | None = None
+    keep: Annotated[int, Meta(ge=1, le=1000)] = 10
+
+
+class Image(Spec, frozen=True, kw_only=True):
+    """The adapter's image: any reference that ECS can pull, or our own registry."""
+
+    uri: Text | None = None
+    registry: Registry = Registry()
+
+
+class Encryption(Spec, frozen=True, kw_only=True):
+    """One customer key for the secrets, logs, tables, queues and buses; none: the keys that AWS owns."""
+
+    create_key: bool = False
+    key_arn: KeyArn | None = None
+
+
+class Alarms(Spec, frozen=True, kw_only=True):
+    """When somebody is told, and where."""
+
+    enabled: bool = True
+    topic_arn: TopicArn | None = None
+    create_topic: bool = False
+    sweep_minutes: Minutes = 15
+    undelivered_minutes: Minutes = 15
+
+
+class S3Backend(Spec, frozen=True, kw_only=True):
+    """Terraform's state in an S3 bucket, locked by a lock file beside it."""
+
+    bucket: Annotated[str, like(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name", "terraform-state")]
+    region: Region | None = None
+    key_prefix: Text = "cognito-source"
+    kms_key_arn: KeyArn | None = None
+
+
+class HcpBackend(Spec, frozen=True, kw_only=True):
+    """Terraform's state in HCP Terraform; one workspace per stack, its name prefixed."""
+
+    organization: Text
+    workspace_prefix: Text = "cognito-source-"
+    hostname: Text = "app.terraform.io"
+
+
+class Backend(Spec, frozen=True, kw_only=True):
+    """Where Terraform keeps its state; nothing given: files beside main.py."""
+
+    s3: S3Backend | None = None
+    hcp: HcpBackend | None = None
+
+
+class DeploymentSpec(Spec, frozen=True, kw_only=True):
+    """What the sources share."""
+
+    region: Region | None = None
+    tags: dict[str, str] = {}
+    image: Image = Image()
+    encryption: Encryption = Encryption()
+    log_retention_days: RetentionDays = 365
+    container_insights: Literal["disabled", "enabled", "enhanced"] = "disabled"
+    network: Network = Network()
+    alarms: Alarms = Alarms()
+    backend: Backend = Backend()
+
+
+class DeploymentMetadata(Spec, frozen=True, kw_only=True):
+    """The name that the names of everything begin with."""
+
+    name: Name = "cognito-source"
+
+
+class DeploymentDocument(Spec, frozen=True, kw_only=True):
+    """What all sources share; at most one in a manifest."""
+
+    api_version: Literal["cognito-source/v1alpha1"]
+    kind: Literal["CognitoSourceDeployment"]
+    metadata: DeploymentMetadata = DeploymentMetadata()
+    spec: DeploymentSpec = DeploymentSpec()

@@ -1,0 +1,335 @@
+"""The documents of a manifest, as types: the single source of its validation and of the published JSON Schema.
+
+A source has the shape of TriggerMesh's `AWSCognitoUserPoolSource` (CRD `sources.triggermesh.io/v1alpha1`: arn, sink, auth,
+adapterOverrides); `polling`, `delivery`, `state`, `events`, `credentials` and `network` are ours. `delivery` has the names
+of Knative's DeliverySpec. A deployment document holds what several sources share on AWS.
+
+YAML has the names in camelCase. Every field that a type does not know is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+API_VERSION = "sources.triggermesh.io/v1alpha1"
+KIND = "AWSCognitoUserPoolSource"
+DEPLOYMENT_API_VERSION = "cognito-source/v1alpha1"
+DEPLOYMENT_KIND = "CognitoSourceDeployment"
+
+_PARTITION = r"aws(-[a-z]+)*"
+
+
+def like(pattern: str, expected: str, example: str) -> Meta:
+    """Text of one form: `expected` is what the message of a wrong value says."""
+    return Meta(pattern=f"^{pattern}$", examples=[example], extra={"expected": f"{expected}, for example {example}"})
+
+
+Name = Annotated[
+    str,
+    like(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "lower-case letters, digits and dashes, at most 63", "customers"),
+]
+PoolArn = Annotated[
+    str,
+    Meta(
+        description="The user pool's ARN.",
+        examples=["arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"],
+        extra_json_schema={
+            "pattern": rf"^arn:{_PARTITION}:cognito-idp:[a-z]{{2,4}}(-[a-z]+)+-\d:\d{{12}}:userpool/[\w-]+_[0-9a-zA-Z]+$"
+        },
+    ),
+]
+RoleArn = Annotated[
+    str,
+    like(rf"arn:{_PARTITION}:iam::\d{{12}}:role/.+", "an IAM role's ARN", "arn:aws:iam::123456789012:role/reader"),
+]
+PolicyArn = Annotated[
+    str,
+    like(
+        rf"arn:{_PARTITION}:iam::(\d{{12}}|aws):policy/.+",
+        "an IAM policy's ARN",
+        "arn:aws:iam::123456789012:policy/boundary",
+    ),
+]
+SecretArn = Annotated[
+    str,
+    like(
+        rf"arn:{_PARTITION}:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:[\w/+=.@-]+-[A-Za-z0-9]{{6}}",
+        "a secret's full ARN, with its six random characters",
+        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cognito-AbCdEf",
+    ),
+]
+BusArn = Annotated[
+    str,
+    like(
+        rf"arn:{_PARTITION}:events:[a-z0-9-]+:\d{{12}}:event-bus/[\w./-]{{1,256}}",
+        "an event bus's ARN",
+        "arn:aws:events:eu-central-1:123456789012:event-bus/users",
+    ),
+]
+QueueArn = Annotated[
+    str,
+    like(
+        rf"arn:{_PARTITION}:sqs:[a-z0-9-]+:\d{{12}}:[\w-]{{1,80}}(\.fifo)?",
+        "a queue's ARN",
+        "arn:aws:sqs:eu-central-1:123456789012:users",
+    ),
+]
+KeyArn = Annotated[
+    str,
+    like(
+        rf"arn:{_PARTITION}:kms:[a-z0-9-]+:\d{{12}}:key/[\w-]+",
+        "a KMS key's ARN",
+        "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    ),
+]
+TopicArn = Annotated[
+    str,
+    like(
+        rf"arn:{_PARTITION}:sns:[a-z0-9-]+:\d{{12}}:[\w-]{{1,256}}(\.fifo)?",
+        "an SNS topic's ARN",
+        "arn:aws:sns:eu-central-1:123456789012:alarms",
+    ),
+]
+Duration = Annotated[
+    str,
+    like(r"P(?=[\dT])(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", "an ISO 8601 duration", "PT0.2S"),
+]
+Uri = Annotated[str, like(r"[^\s]+", "an http or https address", "https://example.com/events")]
+EnvName = Annotated[str, like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", "LOG_LEVEL")]
+Quantity = (
+    Annotated[str, like(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity", "250m")]
+    | Annotated[int, Meta(ge=0)]
+)
+Region = Annotated[str, like(r"[a-z]{2,4}(-[a-z]+)+-\d", "an AWS region", "eu-central-1")]
+Text = Annotated[str, Meta(min_length=1, extra={"expected": "a text that is not empty"})]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """What all objects of a manifest have in common."""
+
+
+class Reference(Spec, frozen=True, kw_only=True):
+    """A Kubernetes object that can receive events; means nothing outside Kubernetes."""
+
+    api_version: Text | None = None
+    kind: Text
+    name: Text
+    namespace: Text | None = None
+    group: Text | None = None
+    address: Text | None = None
+
+
+class EventBridge(Spec, frozen=True, kw_only=True):
+    """An Amazon EventBridge bus: an existing one by ARN, or one that the deployment creates by name."""
+
+    event_bus_arn: BusArn | None = None
+    create: Annotated[str, like(r"[\w.-]{1,200}", "the name of an event bus", "users")] | None = None
+
+
+class Queue(Spec, frozen=True, kw_only=True):
+    """An Amazon SQS queue: an existing one by ARN, or one that the deployment creates by name."""
+
+    queue_arn: QueueArn | None = None
+    create: Annotated[str, like(r"[\w-]{1,75}(\.fifo)?", "the name of a queue", "users")] | None = None
+
+
+class Sink(Spec, frozen=True, kw_only=True):
+    """Where events go: exactly one of uri, ref, eventBridge and sqs (uri beside ref: a path, as Knative has it)."""
+
+    uri: Uri | None = None
+    ref: Reference | None = None
+    event_bridge: EventBridge | None = None
+    sqs: Queue | None = None
+    ca_certs: Text | None = msgspec.field(default=None, name="CACerts")
+    audience: Text | None = None
+
+
+class SecretKey(Spec, frozen=True, kw_only=True):
+    """A key of a Kubernetes secret."""
+
+    name: Text
+    key: Text
+
+
+class SecretValue(Spec, frozen=True, kw_only=True):
+    """A value, or the Kubernetes secret that holds it; the secret wins if both are given."""
+
+    value: Text | None = None
+    value_from_secret: SecretKey | None = None
+
+
+class AuthCredentials(Spec, frozen=True, kw_only=True):
+    """An access key."""
+
+    access_key_id: SecretValue = msgspec.field(name="accessKeyID")
+    secret_access_key: SecretValue
+    session_token: SecretValue | None = None
+    assume_iam_role: RoleArn | None = None
+
+
+class AuthIam(Spec, frozen=True, kw_only=True):
+    """IAM roles for service accounts on EKS."""
+
+    role_arn: RoleArn | None = None
+    service_account: Text | None = None
+
+
+class Auth(Spec, frozen=True, kw_only=True):
+    """How the original authenticates: exactly one of the three."""
+
+    credentials: AuthCredentials | None = None
+    iam_role: RoleArn | None = None
+    iam: AuthIam | None = None
+
+
+class EnvVar(Spec, frozen=True, kw_only=True):
+    """One environment variable of the adapter."""
+
+    name: EnvName
+    value: str = ""
+    value_from: dict[str, Any] | None = None
+
+
+class Resources(Spec, frozen=True, kw_only=True):
+    """CPU and memory, as Kubernetes writes them."""
+
+    limits: dict[str, Quantity] = {}
+    requests: dict[str, Quantity] = {}
+    claims: list[Any] = []
+
+
+class AdapterOverrides(Spec, frozen=True, kw_only=True):
+    """How the adapter runs. tolerations, nodeSelector, affinity and public mean nothing outside Kubernetes."""
+
+    annotations: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    env: tuple[EnvVar, ...] = ()
+    resources: Resources = Resources()
+    tolerations: list[dict[str, Any]] | None = None
+    node_selector: dict[str, str] | None = None
+    affinity: dict[str, Any] | None = None
+    public: bool | None = None
+    #: Ours: the processor of the task on AWS.
+    architecture: Literal["X86_64", "ARM64"] = "X86_64"
+
+
+class Polling(Spec, frozen=True, kw_only=True):
+    """How often Cognito is asked."""
+
+    max_rps: Annotated[float, Meta(gt=0, le=1000, description="ListUsers requests a second, all together.")] = 10
+    min_seconds: Annotated[float, Meta(gt=0, le=86_400, description="Shortest pause between sweeps.")] = 1
+    max_seconds: Annotated[float, Meta(gt=0, le=86_400, description="Longest pause, when nothing changes.")] = 32
+
+
+class Batch(Spec, frozen=True, kw_only=True):
+    """How many events travel together in batched format."""
+
+    size: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    seconds: Annotated[float, Meta(ge=0, le=60)] = 0.1
+
+
+class Delivery(Spec, frozen=True, kw_only=True):
+    """How events are sent, with the names of Knative's DeliverySpec."""
+
+    format: Literal["binary", "structured", "batched", "json"] = "binary"
+    batch: Batch = Batch()
+    concurrency: Annotated[int, Meta(ge=1, le=256)] = 8
+    retry: Annotated[int, Meta(ge=0, le=1000)] = 3
+    backoff_policy: Literal["linear", "exponential"] = "exponential"
+    backoff_delay: Duration = "PT0.2S"
+    timeout: Duration | None = None
+    retry_after_max: Duration | None = None
+    dead_letter_sink: Sink | None = None
+    headers_secret_arn: SecretArn | None = None
+
+
+class DynamoDb(Spec, frozen=True, kw_only=True):
+    """The table that remembers what was reported."""
+
+    table_name: Annotated[str, like(r"[\w.-]{3,255}", "the name of a table", "cognito-source-customers")] | None = None
+    point_in_time_recovery: bool = True
+    deletion_protection: bool = True
+
+
+class State(Spec, frozen=True, kw_only=True):
+    """Where the adapter remembers users: DynamoDB on AWS, or a URL for a laptop or Kubernetes."""
+
+    dynamodb: DynamoDb | None = None
+    url: Annotated[str, like(r"(sqlite|dynamodb)://[^\s]+", "a state URL", "sqlite:///cognito-source.db")] | None = None
+
+
+class Events(Spec, frozen=True, kw_only=True):
+    """Which events are sent, and what they hold."""
+
+    initial: Literal["baseline", "snapshot"] = "baseline"
+    deleted: bool = True
+    deleted_max_percent: Annotated[float, Meta(ge=0, le=100)] = 20
+    attributes: tuple[Annotated[str, like(r"[^\s,]+", "the name of a user attribute", "email")], ...] = ()
+
+
+class AssumeRole(Spec, frozen=True, kw_only=True):
+    """A role of the pool's account that is taken to call Cognito."""
+
+    role_arn: RoleArn
+
+
+class Credentials(Spec, frozen=True, kw_only=True):
+    """Who calls Cognito when this is deployed on AWS."""
+
+    mode: Literal["minted", "terraform", "existing", "role"] = "minted"
+    secret_arn: SecretArn | None = None
+    assume_role: RoleArn | AssumeRole | None = None
+    user_name: Annotated[str, like(r"[\w+=,.@-]{1,64}", "the name of an IAM user", "cognito-source")] | None = None
+    user_path: Annotated[str, like(r"/([!-~]+/)?", "an IAM path", "/cognito-source/")] = "/cognito-source/"
+    permissions_boundary_arn: PolicyArn | None = None
+    recovery_window_days: Literal[0] | Annotated[int, Meta(ge=7, le=30)] = 0
+
+
+class Network(Spec, frozen=True, kw_only=True):
+    """Where the task runs. Nothing given: the account's default VPC."""
+
+    vpc_id: Annotated[str, like(r"vpc-[0-9a-f]+", "a VPC's id", "vpc-0123456789abcdef0")] | None = None
+    subnet_ids: tuple[Annotated[str, like(r"subnet-[0-9a-f]+", "a subnet's id", "subnet-0123456789abcdef0")], ...] = ()
+    security_group_ids: tuple[
+        Annotated[str, like(r"sg-[0-9a-f]+", "a security group's id", "sg-0123456789abcdef0")], ...
+    ] = ()
+    assign_public_ip: bool | None = None
+    vpc_endpoints: bool = False
+
+
+class SourceSpec(Spec, frozen=True, kw_only=True):
+    """One user pool, and where its events go."""
+
+    arn: PoolArn
+    sink: Sink
+    auth: Auth | None = None
+    adapter_overrides: AdapterOverrides = AdapterOverrides()
+    polling: Polling = Polling()
+    delivery: Delivery = Delivery()
+    state: State = State()
+    events: Events = Events()
+    credentials: Credentials = Credentials()
+    network: Network | None = None
+
+
+class Metadata(Spec, frozen=True, kw_only=True):
+    """A document's name; what else Kubernetes keeps here is accepted and unused."""
+
+    name: Name
+    namespace: Name = "default"
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class SourceDocument(Spec, frozen=True, kw_only=True):
+    """One source of events."""
+
+    api_version: Literal["sources.triggermesh.io/v1alpha1"]
+    kind: Literal["AWSCognitoUserPoolSource"]
+    metadata: Metadata
+    spec: SourceSpec
+    status: dict[str, Any] | None = None
