@@ -15,7 +15,7 @@ from enum import StrEnum
 class User:
     """One user as ListUsers describes it (UserType of the API). None: the answer did not have that member."""
 
-    username: str
+    username: str = field(repr=False)
     attributes: tuple[tuple[str, str | None], ...] = field(default=(), repr=False)
     enabled: bool | None = None
     status: str | None = None
@@ -40,14 +40,14 @@ class KnownUser:
     goes back to an earlier form.
 
     Before an event is sent, a row *in doubt* is stored, so that a crash between the sink's answer and the commit can't
-    hide what the consumer may have been told: the fields still describe the form told before (`attributes` empty: none),
-    `revision` is minus the revision of the event, and `digest` is the bitwise complement of the new form's digest, so
-    that it equals no user's. Stores keep all of it as it is; only adapter.changes interprets it.
+    hide what the consumer may have been told: the fields still describe the form told before, `revision` is minus the
+    revision of the event, and `digest` is taken from the new form's fingerprint, so that it equals no user's raw JSON.
+    Stores keep all of it as it is; only adapter.changes interprets it.
     `missing_since_ms` is set while a deletion is being confirmed and reported, so that its event keeps its time.
     """
 
-    username: str
-    sub: str | None = None
+    username: str = field(repr=False)
+    sub: str | None = field(default=None, repr=False)
     digest: bytes = field(repr=False)
     attributes: bytes = field(repr=False)
     enabled: bool | None = None
@@ -82,7 +82,7 @@ class Change:
     """
 
     kind: Kind
-    username: str
+    username: str = field(repr=False)
     event_id: str
     time_ms: int
     user: User | None = field(default=None, repr=False)

@@ -1,0 +1,133 @@
+"""From a change to the CloudEvent that tells it: its context attributes and the exact bytes of its data.
+
+The data is what Go's `json.Marshal` makes of the AWS SDK's UserType, because consumers of the original adapter parse
+that: seven keys in order, dates in RFC 3339 without trailing zeros, `<`, `>`, `&`, U+2028, U+2029 escaped. Unlike the
+original nothing is ever null, since its published schema allows null nowhere. For what Cognito left out:
+
+- lists: `[]`; the value of an attribute: `""`;
+- `UserStatus`: `UNKNOWN`, which the API defines as "User status isn't known";
+- `Enabled`: `false`, the default that the API's model declares for it;
+- a date: the other date, else the first moment of 1970. It is a function of the user alone, so that an event that is
+  sent again has the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from cloudevents.core.v1.event import CloudEvent
+
+from adapter.arn import PoolArn
+from adapter.model import Change, Event, Kind, User
+
+#: Types of events, contract of the original (created and updated alike) and ours.
+SYNC_TRIGGER: Final = "com.amazon.cognito-idp.sync_trigger"
+USER_DELETED: Final = "com.amazon.cognito-idp.user_deleted"
+UNKNOWN_STATUS: Final = "UNKNOWN"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: The characters that Go's encoder escapes and ours does not. Outside of strings JSON has none of them.
+_GO_ESCAPES: Final = tuple(
+    (char.encode(), f"\\u{ord(char):04x}".encode()) for char in ("&", "<", ">", "\u2028", "\u2029")
+)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBuilder:
+    """Makes the events of one pool. Pure: the same change always gives the same event.
+
+    `attributes` names the user attributes that may leave Cognito; None: all. `extensions` (K_CE_OVERRIDES) go last.
+    """
+
+    pool: PoolArn
+    attributes: frozenset[str] | None = None
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+    def build(self, change: Change) -> Event:
+        """The event that tells `change`.
+
+        Raises:
+            CloudEventValidationError: an extension's name is not allowed; config.py refuses these at start.
+        """
+        context: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": change.event_id,
+            "source": str(self.pool),
+            "type": USER_DELETED if change.kind is Kind.DELETED else SYNC_TRIGGER,
+            "subject": self.pool.pool_id,
+            "time": _moment(change.time_ms),
+            "datacontenttype": "application/json",
+            "partitionkey": change.username,
+            "changetype": change.kind.value,
+        }
+        if change.changed:
+            context["changed"] = ",".join(change.changed)
+        context.update(self.extensions)
+        data = user_json(_subject(change), self.attributes)
+        CloudEvent(context, data)  # validates; keeps the dict, which we go on using as our own
+        context["time"] = rfc3339(change.time_ms)
+        return Event(attributes=context, data=data, key=change.username)
+
+
+def user_json(user: User, allowed: frozenset[str] | None = None) -> bytes:
+    """A user as the seven keys of the original's payload. `allowed` limits the attributes; None: all of them."""
+    created = _or_epoch(user.created_ms, user.modified_ms)
+    modified = _or_epoch(user.modified_ms, user.created_ms)
+    payload = {
+        "Attributes": [
+            {"Name": name, "Value": value or ""}
+            for name, value in user.attributes
+            if allowed is None or name in allowed
+        ],
+        "Enabled": bool(user.enabled),
+        "MFAOptions": [
+            {"AttributeName": name or "", "DeliveryMedium": medium or ""} for name, medium in user.mfa_options
+        ],
+        "UserCreateDate": rfc3339(created),
+        "UserLastModifiedDate": rfc3339(modified),
+        "UserStatus": user.status or UNKNOWN_STATUS,
+        "Username": user.username,
+    }
+    encoded = _encode(payload)
+    for char, escape in _GO_ESCAPES:
+        if char in encoded:
+            encoded = encoded.replace(char, escape)
+    return encoded
+
+
+def rfc3339(time_ms: int) -> str:
+    """Milliseconds since the epoch as Go's RFC3339Nano in UTC: `2022-01-02T11:00:00.12Z`."""
+    text = _moment(time_ms).isoformat()
+    return f"{text[:23].rstrip('0')}Z" if len(text) > len("2022-01-02T11:00:00+00:00") else f"{text[:19]}Z"
+
+
+def _moment(time_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=time_ms)
+
+
+def _or_epoch(first: int | None, second: int | None) -> int:
+    if first is not None:
+        return first
+    return second if second is not None else 0
+
+
+def _subject(change: Change) -> User:
+    """Whom the event shows: the user as listed, or what the state knows of a deleted one."""
+    if change.kind is not Kind.DELETED:
+        assert change.user is not None, "only a deletion has no user"  # noqa: S101 - narrows the type
+        return change.user
+    known = change.before
+    assert known is not None, "a deletion is always of a known user"  # noqa: S101 - narrows the type
+    return User(
+        username=known.username,
+        attributes=(("sub", known.sub),) if known.sub is not None else (),
+        enabled=known.enabled,
+        status=known.status,
+        created_ms=known.created_ms,
+        modified_ms=known.modified_ms,
+    )
