@@ -10,9 +10,7 @@ import re
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 import certifi
@@ -33,8 +31,9 @@ from adapter.errors import ConfigError
 from adapter.model import Event
 from adapter.sinks.answer import BODY_MAX, read_answer
 from adapter.sinks.base import Failed, Outcome
+from adapter.sinks.options import ContentMode, HttpOptions
 from adapter.sinks.token import TokenFile
-from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, ContentMode, batched, binary_headers, structured
+from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batched, binary_headers, structured
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -53,26 +52,6 @@ _FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpOptions:
-    """How to speak to an HTTP sink.
-
-    `timeout_s` bounds one attempt; `connections` are kept open for reuse; `batch_size` counts the events of one batched
-    request. `ca_certs` is PEM text and `ca_folder` a folder of PEM files, trusted besides the system's CAs.
-    `token_file` holds a bearer token, `headers` go onto every request, `namespace` becomes the Kn-Namespace header.
-    """
-
-    mode: ContentMode = ContentMode.BINARY
-    timeout_s: float = 30.0
-    connections: int = 8
-    batch_size: int = 100
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    token_file: Path | None = None
-    ca_certs: str = field(default="", repr=False)
-    ca_folder: Path | None = None
-    namespace: str = ""
-
-
 class HttpSink:
     """One POST per event (binary, structured) or per batch (batched)."""
 
@@ -87,7 +66,7 @@ class HttpSink:
             ConfigError: the CAs, headers or the token file can't be used.
         """
         parts = urlsplit(url)
-        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
+        host = parts.netloc.rpartition("@")[2]
         self._target = f"{parts.scheme}://{host}{parts.path}"
         self._mode = options.mode
         self._batch_size = options.batch_size

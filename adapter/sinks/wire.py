@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 from urllib.parse import quote
 
 import msgspec
@@ -25,14 +24,6 @@ STRUCTURED_TYPE = "application/cloudevents+json"
 BATCH_TYPE = "application/cloudevents-batch+json"
 
 _encode = msgspec.json.Encoder().encode
-
-
-class ContentMode(StrEnum):
-    """How an event becomes an HTTP message."""
-
-    BINARY = "binary"
-    STRUCTURED = "structured"
-    BATCHED = "batched"
 
 
 def header_value(value: str) -> str:

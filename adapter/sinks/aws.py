@@ -1,0 +1,95 @@
+"""What the sinks on AWS share: clients, the limits of a request, and what an error means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+
+from adapter.sinks.base import Failed
+
+if TYPE_CHECKING:
+    from boto3 import Session
+
+_Size = TypeVar("_Size")
+
+#: Entries of one PutEvents or SendMessageBatch call.
+MAX_ENTRIES = 10
+#: Both services took 256 KB in one request until 2025/26 and take 1 MiB since; some partitions, and queues with a
+#: MaximumMessageSize, may still be at the old limit. So requests are filled to the old limit only, and what is larger
+#: goes alone: the service decides.
+#: https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb
+FILL_BYTES = 262_144
+MAX_BYTES = 1_048_576
+
+#: Codes that blame the event itself: no retry would change the answer. All others (throttling, a missing permission, a
+#: missing queue, expired credentials) are about the service or the sender, and pass once somebody mends them.
+_BLAME_THE_EVENT = frozenset(
+    {
+        "AWS.SimpleQueueService.BatchRequestTooLong",
+        "BatchRequestTooLong",
+        "InvalidArgument",
+        "InvalidMessageContents",
+        "InvalidParameterValue",
+        "MalformedDetail",
+        "ValidationException",
+    }
+)
+
+
+def make_client(session: Session, service: str, region: str, *, timeout_s: float, connections: int) -> Any:
+    """A client that makes one attempt a call, as a sink must. Thread-safe."""
+    config = Config(
+        connect_timeout=timeout_s,
+        read_timeout=timeout_s,
+        max_pool_connections=connections,
+        retries={"total_max_attempts": 1},
+    )
+    return session.client(service, region_name=region, config=config)  # type: ignore[call-overload] # the name varies
+
+
+def entry_failure(code: str, *, blames_event: bool = False) -> Failed:
+    """One entry of a request was refused. The service's message is left out: it may quote the event."""
+    final = blames_event or code in _BLAME_THE_EVENT
+    return Failed(code=code, reason=f"the service refused the entry: {code}", retryable=not final)
+
+
+def too_large(size: int) -> Failed:
+    """An event beyond every limit: known without asking."""
+    return Failed(
+        code="413",
+        reason=f"the event has {size} bytes; the service takes {MAX_BYTES} (EVENTS_ATTRIBUTES makes events smaller)",
+        retryable=False,
+    )
+
+
+def request(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | Failed:
+    """Make a call and turn whatever goes wrong with it as a whole into a failure."""
+    try:
+        return call()
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        # One entry may be at fault where the request is refused for its content: then each is worth its own try.
+        final = code in _BLAME_THE_EVENT
+        return Failed(code=code, reason=f"the service refused the request: {code}", retryable=not final, shared=final)
+    except (ConnectTimeoutError, ReadTimeoutError):
+        return Failed(code="timeout", reason="no answer within the time-out", retryable=True)
+    except BotoCoreError as error:
+        name = type(error).__name__
+        return Failed(code=name, reason=f"the request failed: {name}", retryable=True)
+
+
+def groups(sizes: Sequence[tuple[int, _Size]]) -> Iterator[list[_Size]]:
+    """Split (bytes, item) pairs, in order, into requests of 10 items and `FILL_BYTES` at most."""
+    group: list[_Size] = []
+    filled = 0
+    for size, item in sizes:
+        if group and (len(group) == MAX_ENTRIES or filled + size > FILL_BYTES):
+            yield group
+            group, filled = [], 0
+        group.append(item)
+        filled += size
+    if group:
+        yield group

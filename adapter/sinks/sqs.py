@@ -1,0 +1,105 @@
+"""Events to an Amazon SQS queue, standard or FIFO: SendMessageBatch.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+
+The message's body is the CloudEvent in JSON. On a FIFO queue the user is the message group, so that a user's changes
+are received in order, and the event's id is the deduplication id, so that a re-send within five minutes is dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from adapter.arn import Arn
+from adapter.model import Event
+from adapter.sinks.aws import MAX_BYTES, MAX_ENTRIES, entry_failure, groups, make_client, request, too_large
+from adapter.sinks.base import Delivered, Failed, Outcome
+from adapter.sinks.wire import STRUCTURED_TYPE, structured
+
+if TYPE_CHECKING:
+    from boto3 import Session
+
+#: What MessageDeduplicationId may be; an id that is something else is hashed.
+_DEDUPLICATION_ID = re.compile(r"[!-~]{1,128}")
+_ATTRIBUTES = {"content-type": {"DataType": "String", "StringValue": STRUCTURED_TYPE}}
+_ATTRIBUTES_BYTES = len("content-type" + "String" + STRUCTURED_TYPE)
+
+
+class SqsSink:
+    """Up to ten messages a request, each with its own outcome."""
+
+    def __init__(self, arn: Arn, session: Session, *, timeout_s: float, connections: int) -> None:
+        """`arn` is that of the queue, `.fifo` at its end makes it a FIFO queue; it may be another account's."""
+        self._arn = str(arn)
+        self._fifo = arn.resource.endswith(".fifo")
+        self._client = make_client(session, "sqs", arn.region, timeout_s=timeout_s, connections=connections)
+        # What GetQueueUrl would answer, without the permission to ask.
+        self._url = f"{self._client.meta.endpoint_url}/{arn.account}/{arn.resource}"
+
+    @property
+    def target(self) -> str:
+        """The queue's ARN."""
+        return self._arn
+
+    @property
+    def max_batch(self) -> int:
+        """Ten, the API's limit."""
+        return MAX_ENTRIES
+
+    def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
+        """One request, or several when the events are too large for one."""
+        outcomes: list[Outcome] = [Delivered()] * len(events)
+        sized: list[tuple[int, tuple[int, dict[str, Any]]]] = []
+        for index, event in enumerate(events):
+            entry = self._entry(index, event)
+            size = len(entry["MessageBody"].encode()) + _ATTRIBUTES_BYTES
+            if size > MAX_BYTES:
+                outcomes[index] = too_large(size)
+            else:
+                sized.append((size, (index, entry)))
+        for group in groups(sized):
+            self._send_group(group, outcomes)
+        return outcomes
+
+    def _send_group(self, group: Sequence[tuple[int, dict[str, Any]]], outcomes: list[Outcome]) -> None:
+        entries = [entry for _, entry in group]
+        answer = request(lambda: self._client.send_message_batch(QueueUrl=self._url, Entries=entries))
+        if isinstance(answer, Failed):
+            for index, _ in group:
+                outcomes[index] = answer
+            return
+        taken = {entry["Id"] for entry in answer.get("Successful", ())}
+        refused = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+        for index, entry in group:
+            if failed := refused.get(entry["Id"]):
+                outcomes[index] = entry_failure(failed["Code"])
+            elif entry["Id"] not in taken:
+                outcomes[index] = Failed(code="missing", reason="the answer leaves the entry out", retryable=True)
+
+    def _entry(self, index: int, event: Event) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "Id": str(index),
+            "MessageBody": _message_text(structured(event)),
+            "MessageAttributes": _ATTRIBUTES,
+        }
+        if self._fifo:
+            # Hashed: a username may be longer than a group's name and is nothing for metadata anyway.
+            entry["MessageGroupId"] = _hash(event.key)
+            entry["MessageDeduplicationId"] = event.id if _DEDUPLICATION_ID.fullmatch(event.id) else _hash(event.id)
+        return entry
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _message_text(body: bytes) -> str:
+    """JSON with the two characters escaped that SQS refuses and JSON does not."""
+    return body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
