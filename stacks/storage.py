@@ -1,0 +1,29 @@
+"""The table that remembers what was reported.
+
+Resource: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/dynamodb_table
+"""
+
+from __future__ import annotations
+
+from stacks.base import output
+from stacks.bindings import DynamodbTable, TerraformStack
+from stacks.inputs import SourceInputs
+
+
+def add_table(stack: TerraformStack, source: SourceInputs, kms_key_arn: str) -> DynamodbTable:
+    """One table per source: its rows are one pool's users."""
+    table = DynamodbTable(
+        stack,
+        f"{source.name}-state",
+        name=source.table_name,
+        billing_mode="PAY_PER_REQUEST",
+        hash_key="pk",
+        range_key="sk",
+        attribute=[{"name": "pk", "type": "S"}, {"name": "sk", "type": "S"}],
+        point_in_time_recovery={"enabled": source.point_in_time_recovery},
+        # Always encrypted; this names the key: the customer's, or the one that AWS keeps in this account.
+        server_side_encryption={"enabled": True, "kms_key_arn": kms_key_arn} if kms_key_arn else None,
+        deletion_protection_enabled=source.deletion_protection,
+    )
+    output(stack, f"{source.name}-table-name", table.name, "DynamoDB table that remembers what was reported.")
+    return table
