@@ -7,6 +7,7 @@ pages did not change. What changed goes through `decode_user`, which agrees with
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ _NULL = b"null"
 #: Dates outside these years are a fault of the answer: datetime, and with it every consumer, can't hold them.
 _MIN_MS = -62_135_596_800_000
 _MAX_MS = 253_402_300_799_999
+#: A number of more digits is out of range whatever it is, and 1e999999999 would fill the memory.
+_DIGITS = 15
 
 
 class _Answer(msgspec.Struct):
@@ -163,7 +166,8 @@ def _milliseconds(raw: msgspec.Raw, member: str) -> int | None:
     try:
         written = _DATE.decode(text) if text.startswith(b'"') else text.decode()
         try:
-            ms = int(Decimal(written) * 1000 // 1)
+            seconds = Decimal(written)
+            ms = math.floor(seconds * 1000) if seconds.is_finite() and seconds.adjusted() < _DIGITS else _MAX_MS + 1
         except InvalidOperation:
             moment = datetime.fromisoformat(written)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -66,8 +66,7 @@ def install(session: Session) -> None:
 
 def _metadata(response: Mapping[str, Any]) -> dict[str, Any]:
     headers = {name.lower(): value for name, value in response["headers"].items()}
-    return {
-        "RequestId": headers.get("x-amzn-requestid", ""),
-        "HTTPStatusCode": response["status_code"],
-        "HTTPHeaders": headers,
-    }
+    metadata = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": headers}
+    if "x-amzn-requestid" in headers:
+        metadata["RequestId"] = headers["x-amzn-requestid"]
+    return metadata
