@@ -161,7 +161,16 @@ def read(path: Path) -> str:
 
 def pip_install(log: str, python: Path, lock: str, *more: str) -> None:
     """Install exactly what a lock file names."""
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--require-hashes"]
+    pip: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+        "--require-hashes",
+    ]
     # Compiling the provider's bindings takes a minute, and few of their modules are ever imported.
     pip.append("--no-compile")
     call(log, [*pip, *more, "-r", LOCKS / lock], ONLINE)
@@ -170,14 +179,8 @@ def pip_install(log: str, python: Path, lock: str, *more: str) -> None:
 def make_venv(folder: Path) -> None:
     """Make a virtual environment, unless a working one of this Python is there."""
     python = folder / "bin" / "python"
-    version = "import sys; sys.exit(sys.version_info[:2] != ({}, {}))".format(*sys.version_info[:2])
-    if (
-        python.exists()
-        and subprocess.run(
-            [python, "-c", version + " or __import__('pip') is None"], check=False, capture_output=True
-        ).returncode
-        == 0
-    ):
+    check = "import pip, sys; sys.exit(sys.version_info[:2] != ({}, {}))".format(*sys.version_info[:2])
+    if python.exists() and subprocess.run([python, "-c", check], check=False, capture_output=True).returncode == 0:
         return
     base = getattr(sys, "_base_executable", sys.executable)
     mend = "install your system's package for it (Debian, Ubuntu: python3-venv), or use another Python: make PYTHON=..."
