@@ -1,0 +1,124 @@
+"""What EventBridge and SQS answer, one entry at a time: against scripted answers of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from adapter.arn import parse_arn
+from adapter.sinks.aws import groups
+from adapter.sinks.base import Delivered, Failed, Outcome
+from adapter.sinks.eventbridge import EventBridgeSink
+from adapter.sinks.sqs import SqsSink
+from tests.sink_contract import CANARY
+from tests.unit.delivery_support import make_event
+
+SESSION = boto3.Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="example")
+BUS = parse_arn("arn:aws:events:eu-central-1:123456789012:event-bus/users")
+QUEUE = parse_arn("arn:aws:sqs:eu-central-1:210987654321:users")
+
+
+@pytest.fixture
+def bus() -> EventBridgeSink:
+    return EventBridgeSink(BUS, SESSION, timeout_s=1, connections=1)
+
+
+@pytest.fixture
+def queue() -> SqsSink:
+    return SqsSink(QUEUE, SESSION, timeout_s=1, connections=1)
+
+
+def send(sink: EventBridgeSink | SqsSink, count: int, *, answer: dict[str, Any] | str) -> list[Outcome]:
+    """Send events; the service answers this, or with the error of this code."""
+    operation = "put_events" if isinstance(sink, EventBridgeSink) else "send_message_batch"
+    with Stubber(sink._client) as stub:
+        if isinstance(answer, str):
+            stub.add_client_error(operation, answer, f"no: {CANARY}", 400)
+        elif isinstance(sink, EventBridgeSink):
+            stub.add_response(operation, answer, {"Entries": ANY})
+        else:
+            url = "https://sqs.eu-central-1.amazonaws.com/210987654321/users"
+            stub.add_response(operation, answer, {"QueueUrl": url, "Entries": ANY})
+        outcomes = list(sink.send([make_event(str(number)) for number in range(count)]))
+        stub.assert_no_pending_responses()
+    return outcomes
+
+
+def test_each_entry_of_a_bus_has_its_own_outcome(bus: EventBridgeSink) -> None:
+    entries = [
+        {"EventId": "1"},
+        {"ErrorCode": "ThrottlingException", "ErrorMessage": f"no: {CANARY}"},
+        {"ErrorCode": "MalformedDetail", "ErrorMessage": f"no: {CANARY}"},
+    ]
+    good, throttled, malformed, missing = send(bus, 4, answer={"FailedEntryCount": 2, "Entries": entries})
+    assert isinstance(good, Delivered)
+    assert isinstance(throttled, Failed)
+    assert (throttled.code, throttled.retryable) == ("ThrottlingException", True)
+    assert isinstance(malformed, Failed)
+    assert (malformed.code, malformed.retryable) == ("MalformedDetail", False)
+    assert isinstance(missing, Failed)
+    assert missing.retryable
+    assert CANARY not in repr([throttled, malformed])
+
+
+def test_each_entry_of_a_queue_has_its_own_outcome(queue: SqsSink) -> None:
+    answer = {
+        "Successful": [{"Id": "2", "MessageId": "m", "MD5OfMessageBody": "x"}],
+        "Failed": [
+            {"Id": "0", "SenderFault": False, "Code": "InternalError", "Message": CANARY},
+            {"Id": "1", "SenderFault": True, "Code": "InvalidMessageContents", "Message": CANARY},
+        ],
+    }
+    internal, invalid, good, missing = send(queue, 4, answer=answer)
+    assert isinstance(internal, Failed)
+    assert (internal.code, internal.retryable) == ("InternalError", True)
+    assert isinstance(invalid, Failed)
+    assert (invalid.code, invalid.retryable) == ("InvalidMessageContents", False)
+    assert isinstance(good, Delivered)
+    assert isinstance(missing, Failed)
+    assert missing.retryable
+    assert CANARY not in repr([internal, invalid])
+
+
+@pytest.mark.parametrize("kind", ["bus", "queue"])
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "AccessDenied", "ExpiredToken", "InternalFailure", "ServiceUnavailable"]
+)
+def test_an_error_of_the_whole_request_is_retried(kind: str, code: str, request: pytest.FixtureRequest) -> None:
+    outcomes = send(request.getfixturevalue(kind), 3, answer=code)
+    assert [(outcome.code, outcome.retryable) for outcome in outcomes if isinstance(outcome, Failed)] == [
+        (code, True)
+    ] * 3
+    assert CANARY not in repr(outcomes)
+
+
+def test_a_request_that_is_refused_for_its_content_lets_each_event_try_alone(queue: SqsSink) -> None:
+    outcomes = send(queue, 2, answer="AWS.SimpleQueueService.BatchRequestTooLong")
+    assert [(o.retryable, o.shared) for o in outcomes if isinstance(o, Failed)] == [(False, True)] * 2
+
+
+def test_without_credentials_events_wait() -> None:
+    sink = SqsSink(QUEUE, boto3.Session(), timeout_s=1, connections=1)
+    (outcome,) = sink.send([make_event()])
+    assert isinstance(outcome, Failed)
+    assert (outcome.code, outcome.retryable) == ("NoCredentialsError", True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([], []),
+        ([1] * 25, [10, 10, 5]),
+        ([100_000] * 5, [2, 2, 1]),
+        ([1, 262_144, 1], [1, 1, 1]),
+        ([1_000_000, 1], [1, 1]),
+        ([262_143, 1, 1], [2, 1]),
+    ],
+)
+def test_requests_stay_within_ten_entries_and_256_kb(sizes: list[int], expected: list[int]) -> None:
+    made = list(groups([(size, index) for index, size in enumerate(sizes)]))
+    assert [len(group) for group in made] == expected
+    assert [index for group in made for index in group] == list(range(len(sizes)))
