@@ -32,6 +32,10 @@ class FatalError(AdapterError):
     """The process can't go on (exit code 1): nothing a retry would change."""
 
 
+class StoreUnavailableError(AdapterError):
+    """The state store can't be reached just now: nothing was stored; try again."""
+
+
 class LeaseLostError(FatalError):
     """Another adapter took over the state: this one must neither write nor send any more."""
 

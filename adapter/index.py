@@ -1,7 +1,7 @@
 """All known users in memory, as small as possible: which raw JSON belongs to which row, and which rows were seen.
 
-Digests are spread over buckets by their first two bytes; a bucket is one bytearray of records of 12 bytes (digest, row),
-which `bytearray.find` searches at the speed of C. A million users take about 20 MB.
+Digests are spread over buckets by their first two bytes; a bucket is one bytearray of records of 12 bytes (digest and
+row), which `bytearray.find` searches at the speed of C. A million users take about 20 MB.
 """
 
 from __future__ import annotations

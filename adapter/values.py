@@ -15,6 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from adapter.arn import ArnError, PoolArn, parse_arn, parse_pool_arn
 from adapter.delivery.duration import DurationError, parse_duration
+from adapter.errors import ConfigError
+from adapter.state.url import parse_state_url
 
 MASK: Final = "********"
 #: Context attributes of CloudEvents 1.0, and `data`, which an extension can't replace.
@@ -181,11 +183,11 @@ def sink(text: str) -> str:
 
 def state_url(text: str) -> str:
     """Where the state lives: sqlite or dynamodb."""
-    if re.fullmatch(r"sqlite:///.+", text) or re.fullmatch(r"dynamodb://[A-Za-z0-9_.-]{3,255}(\?\S*)?", text):
-        return text
-    raise ValueError(
-        f"is {text!r}; expected sqlite:///relative.db, sqlite:////absolute.db or dynamodb://table?region=..."
-    )
+    try:
+        parse_state_url(text)
+    except ConfigError as error:
+        raise ValueError("; ".join(problem.removeprefix("STATE_URL: ") for problem in error.problems)) from None
+    return text
 
 
 def address(text: str) -> Address:

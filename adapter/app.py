@@ -1,0 +1,230 @@
+"""Puts the parts together: settings in, a running adapter out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from adapter.changes import Detector
+from adapter.cognito.base import Page, UserPool
+from adapter.cognito.client import BotoUserPool
+from adapter.cognito.listing import walk
+from adapter.cognito.rate import RateLimiter
+from adapter.config import Settings
+from adapter.credentials import PoolCredentials, service_session
+from adapter.delivery import BackoffPolicy, Batching, Delivery, RetryPolicy
+from adapter.errors import CognitoError, ConfigError, StoreUnavailableError
+from adapter.events import EventBuilder
+from adapter.health import STALE_S, Health, HealthServer
+from adapter.log import Action
+from adapter.metrics import Metrics, serve
+from adapter.service import Pace, Service
+from adapter.signals import stop_on_signals
+from adapter.sinks.base import Sink
+from adapter.sinks.factory import open_dead_letter_sink, open_sink
+from adapter.sinks.options import ContentMode, HttpOptions
+from adapter.state.base import Store
+from adapter.state.factory import open_store
+from adapter.state.lock import HeldError, Holder
+from adapter.sweep import Listing, Rules
+from adapter.values import shown
+
+if TYPE_CHECKING:
+    import boto3
+
+logger = logging.getLogger(__name__)
+
+#: Where Knative mounts trust bundles and the OIDC token (SinkBinding).
+CA_FOLDER: Final = Path("/knative-custom-certs")
+TOKEN_FILE: Final = Path("/oidc/token")
+#: Waits between attempts to open a state that can't be reached, in seconds.
+_STORE_RETRY_S: Final = 2.0
+
+
+def run(settings: Settings, *, once: bool = False) -> bool:
+    """Run the adapter until it is told to stop, or with `once` for one complete sweep.
+
+    Returns:
+        Whether it ended well: always, unless `once` left something untold.
+
+    Raises:
+        ConfigError: something that is configured can't be used.
+        FatalError: the adapter can't go on.
+    """
+    stop = threading.Event()
+    limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
+    pool = BotoUserPool(
+        PoolCredentials(settings),
+        settings.pool,
+        limiter,
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+    )
+    health = Health(stale_s=max(STALE_S, 3 * settings.poll_max_s + 60))
+    metrics = Metrics(
+        source=str(settings.pool),
+        namespace=settings.namespace,
+        name=settings.name,
+        component=settings.component,
+        traffic=lambda: (limiter.requests, limiter.throttled),
+    )
+    with ExitStack() as stack:
+        stack.enter_context(stop_on_signals(stop))
+        if not once:
+            _serve(stack, settings, health, metrics)
+        store = _open_store(settings, health, stop, wait=not once)
+        if store is None:
+            return True
+        stack.callback(store.close)
+        stack.callback(pool.close)
+        courier = _delivery(stack, settings, store)
+        logger.info(
+            "Watching the user pool",
+            extra={"action": Action.STARTED, "pool": str(settings.pool), "sink": shown(settings.sink)},
+        )
+        service = Service(
+            listing=listing_of(pool, stop),
+            store=store,
+            courier=courier,
+            builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
+            detector=Detector(pool_arn=str(settings.pool), report_deletions=settings.deleted),
+            rules=Rules(initial=settings.initial, deleted_max_percent=settings.deleted_max_percent),
+            pace=Pace(poll_min_s=settings.poll_min_s, poll_max_s=settings.poll_max_s, emf=settings.metrics_emf),
+            health=health,
+            metrics=metrics,
+            stop=stop,
+        )
+        if once:
+            return service.run_once()
+        service.run()
+    logger.info("Stopped", extra={"action": Action.STOPPED})
+    return True
+
+
+def listing_of(pool: UserPool, stop: threading.Event) -> Listing:
+    """Listings of a pool that end when it is time to stop, and log what had to be tried again."""
+
+    def told(error: CognitoError) -> None:
+        logger.info("A page is asked for again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
+
+    def listing(filter_: str | None) -> Iterator[Page]:
+        return walk(pool, filter_, should_stop=stop.is_set, on_retry=told, sleep=stop.wait)
+
+    return listing
+
+
+def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:
+    """The sink, and the dead-letter sink if there is one.
+
+    Raises:
+        ConfigError: one of them can't be used the way it is configured.
+    """
+    token_file = Path(settings.token_file) if settings.token_file else TOKEN_FILE if TOKEN_FILE.exists() else None
+    options = HttpOptions(
+        mode=ContentMode(settings.delivery_format),
+        timeout_s=settings.attempt_timeout_s,
+        connections=settings.concurrency,
+        batch_size=settings.batch_size,
+        headers=settings.headers,
+        token_file=token_file,
+        ca_certs=settings.ca_certs,
+        ca_folder=CA_FOLDER if CA_FOLDER.is_dir() else None,
+        namespace=settings.namespace,
+    )
+
+    def session() -> boto3.Session:
+        import boto3  # 0.3 s to import: only for sinks on AWS
+
+        return boto3.Session(botocore_session=service_session(settings))
+
+    sink = open_sink(settings.sink, options, session)
+    if not settings.dead_letter_sink:
+        return sink, None
+    return sink, open_dead_letter_sink(settings.dead_letter_sink, options, session)
+
+
+def start_delivery(
+    settings: Settings, sink: Sink, dead_letter: Sink | None, held: Callable[[], bool] = lambda: True
+) -> Delivery:
+    """The delivery that the settings describe."""
+    return Delivery(
+        sink,
+        RetryPolicy(
+            retry=settings.retry,
+            backoff_policy=BackoffPolicy(settings.backoff_policy),
+            backoff_delay_s=settings.backoff_delay_s,
+            timeout_s=settings.attempt_timeout_s,
+            retry_after_max_s=settings.retry_after_max_s,
+        ),
+        dead_letter=dead_letter,
+        concurrency=settings.concurrency,
+        batch=Batching(settings.batch_size, settings.batch_s),
+        held=held,
+    )
+
+
+def _delivery(stack: ExitStack, settings: Settings, store: Store) -> Delivery:
+    sink, dead_letter = open_sinks(settings)
+    for opened in (sink, dead_letter):
+        if opened is not None:
+            stack.callback(opened.close)
+    return start_delivery(settings, sink, dead_letter, store.held)
+
+
+def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metrics) -> None:
+    """Start the servers for probes and metrics; both have a port of their own, as in the original."""
+    problems = []
+    address = settings.health_address
+    try:
+        stack.enter_context(HealthServer(health, address, metrics.status))
+    except OSError as error:
+        problems.append(
+            f"HEALTH_ADDRESS {address} can't be listened on ({error.strerror}); expected a free port: set another one"
+        )
+    if settings.metrics_port:
+        try:
+            stack.callback(serve(metrics, "0.0.0.0", settings.metrics_port))  # noqa: S104 - as the original, for scrapers
+        except OSError as error:
+            problems.append(
+                f"METRICS_PROMETHEUS_PORT {settings.metrics_port} can't be listened on ({error.strerror}); "
+                "expected a free port: set another one, or 0 for none"
+            )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _open_store(settings: Settings, health: Health, stop: threading.Event, *, wait: bool) -> Store | None:
+    """Open the state, however long it takes; None: told to stop meanwhile."""
+
+    def waiting(_holder: Holder) -> None:
+        health.beat()
+        health.problem("state", "another adapter holds the state; this one takes over when that one ends")
+
+    while not stop.is_set():
+        health.beat()
+        try:
+            store = open_store(
+                settings.state_url,
+                str(settings.pool),
+                service_session=lambda: service_session(settings),
+                lease_seconds=settings.state_lease_s,
+                waiting=waiting if wait else None,
+                pause=stop.wait,
+            )
+        except HeldError:
+            if not stop.is_set():
+                raise
+        except StoreUnavailableError as error:
+            if not wait:
+                raise
+            health.problem("state", str(error))
+            logger.error("%s", error, extra={"action": Action.SWEEP_FAILED, "code": "StoreUnavailable"})  # noqa: TRY400 - no traceback
+            stop.wait(_STORE_RETRY_S)
+        else:
+            health.well("state")
+            return store
+    return None

@@ -1,0 +1,173 @@
+"""The command line. What a command needs is imported when it runs, so that `--help` and probes answer at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+from adapter.errors import AdapterError, ConfigError
+
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_EXIT: Final = "Exit codes: 0 asked to stop (or all told), 1 fatal (or something untold), 2 bad configuration."
+
+
+class _Group(click.Group):
+    """Commands of which `state` lives with the state and is imported only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), "state"})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "state":
+            import importlib
+
+            command: click.Command = importlib.import_module("adapter.state.cli").state
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Group, invoke_without_command=True, context_settings=_CONTEXT, epilog=_EXIT)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Report every change of an Amazon Cognito user pool as a CloudEvent.
+
+    Configured by environment variables (docs/configuration.md) or by a manifest (--manifest). Without a command: run.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(run)
+
+
+def _manifest_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--source", metavar="NAME", help="Which source of the manifest, if it has several.")(command)
+    return click.option(
+        "--manifest",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Read the configuration from this manifest; it wins over the environment.",
+    )(command)
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="One complete sweep, everything delivered, then exit.")
+@_manifest_options
+def run(*, once: bool = False, manifest: Path | None = None, source: str | None = None) -> None:
+    """Watch the user pool and deliver its changes, until SIGTERM or SIGINT."""
+    from adapter import app, config, log
+
+    settings = config.load(_environment(manifest, source))
+    log.configure(settings.log_level)
+    if not app.run(settings, once=once):
+        sys.exit(1)
+
+
+@cli.command()
+@_manifest_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def config(*, manifest: Path | None, source: str | None, as_json: bool) -> None:
+    """Print the effective configuration, secrets masked, and check it."""
+    from adapter import config as configuration
+
+    environment = _environment(manifest, source)
+    rows = configuration.effective(environment)
+    if as_json:
+        click.echo(json.dumps({name: value for name, value, _ in rows}, indent=2))
+    else:
+        width = max(len(name) for name, _, _ in rows)
+        for name, value, origin in rows:
+            click.echo(f"{name:<{width}} = {value}".rstrip() + ("" if origin == "default" else "  # set"))
+    configuration.load(environment)
+
+
+@cli.command()
+def health() -> None:
+    """Ask the adapter of this machine whether it is alive (for container health checks): exit code 0 or 1."""
+    status, body = _ask("/live")
+    if status == 204:
+        return
+    reasons = "; ".join(body.get("reasons", [])) if isinstance(body, dict) else ""
+    click.echo(reasons or f"/live answered {status}", err=True)
+    sys.exit(1)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="The numbers as JSON.")
+def status(*, as_json: bool) -> None:
+    """Show what the running adapter of this machine does: users, sweeps, events, what is wrong."""
+    code, body = _ask("/status")
+    if code != 200 or not isinstance(body, dict):
+        raise ConfigError(f"HEALTH_ADDRESS names something that is not this adapter: /status answered {code}")
+    if as_json:
+        click.echo(json.dumps(body, indent=2))
+        return
+    from adapter.page import render
+
+    click.echo(render(body))
+
+
+def _environment(manifest: Path | None, source: str | None) -> Mapping[str, str]:
+    """The process environment, with that of a source of the manifest laid over it."""
+    if manifest is None:
+        if source is not None:
+            raise ConfigError("--source names a source of a manifest; give --manifest FILE as well")
+        return os.environ
+    from adapter import manifest as manifests
+
+    sources = manifests.load(manifest)
+    chosen = [each for each in sources if source in {None, each.name}]
+    if len(chosen) != 1:
+        names = ", ".join(sorted(each.name for each in sources))
+        raise ConfigError(f"{manifest}: --source is {source!r}; expected the name of one of its sources: {names}")
+    for line in chosen[0].warnings:
+        click.echo(line, err=True)
+    return {**os.environ, **manifests.environment(chosen[0])}
+
+
+def _ask(path: str) -> tuple[int, Any]:
+    """GET from the adapter's health server.
+
+    Raises:
+        ConfigError: nobody answers there.
+    """
+    import http.client
+
+    from adapter.values import address
+
+    text = os.environ.get("HEALTH_ADDRESS") or "0.0.0.0:8080"
+    try:
+        there = address(text)
+    except ValueError as error:
+        raise ConfigError(f"HEALTH_ADDRESS {error}") from None
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(there.host, there.host)  # noqa: S104 - compared, not bound
+    connection = http.client.HTTPConnection(host, there.port, timeout=4)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read(1_000_000)
+        return answer.status, json.loads(body) if body else None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise AdapterError(
+            f"no adapter answers at {there} ({reason}); is it running, is HEALTH_ADDRESS the same?"
+        ) from None
+    finally:
+        connection.close()
+
+
+def main() -> NoReturn:
+    """Run the command line; errors that a person can mend are one line each, without a traceback."""
+    try:
+        cli(prog_name="python -m adapter")
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"error: {problem}", err=True)
+        sys.exit(2)
+    except AdapterError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    sys.exit(0)

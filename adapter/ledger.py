@@ -1,0 +1,279 @@
+"""The books: what is known, what is being told, and what was told. The only writer of state.
+
+Order of things for every change: its row in doubt is stored, its event is submitted, its result is collected, its final
+row is stored. Whatever is cut off in between is found again by the next sweep.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from adapter.changes import intent
+from adapter.delivery import Result, Status
+from adapter.errors import StoreUnavailableError
+from adapter.events import EventBuilder
+from adapter.index import Index
+from adapter.log import Action
+from adapter.metrics import Metrics
+from adapter.model import Change, Event, Kind, KnownUser, User
+from adapter.state.base import Meta, Store
+
+logger = logging.getLogger(__name__)
+
+#: How long a user rests after the n-th time that its event stayed undelivered, in seconds: 1, 2, 4, .. 300.
+REST_FIRST_S = 1.0
+REST_MAX_S = 300.0
+#: How long `submit` waits for room before results are collected and the stop is looked at, in seconds.
+_SUBMIT_WAIT_S = 0.2
+
+
+class Courier(Protocol):
+    """What the ledger needs of adapter.delivery.Delivery."""
+
+    def submit(self, event: Event, timeout_s: float | None = None) -> bool:
+        """Accept an event; False: no room within the time, or closed."""
+        ...
+
+    def collect(self, timeout_s: float = 0.0) -> list[Result]:
+        """Results since the last call."""
+        ...
+
+    def close(self, timeout_s: float) -> None:
+        """Resolve every event, then stop."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """Events without a collected result."""
+        ...
+
+    @property
+    def paused(self) -> bool:
+        """Whether the sink is down."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A finding about a user: a change to tell, or a row to remember silently.
+
+    `row` and `stored` are where and how the user is stored now (None: not at all). `successor` is the user who took the
+    username, when `finding` is the deletion of the one before, with the digest of its JSON.
+    """
+
+    finding: Change | KnownUser
+    row: int | None = None
+    stored: KnownUser | None = None
+    successor: tuple[User, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """A change whose event is on its way. `digest` is that of its row in doubt."""
+
+    change: Change
+    row: int
+    digest: bytes
+    seen: bytes
+    successor: tuple[User, bytes] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Resting:
+    """A user whose event is undelivered, until when it is left alone, unless it changes again."""
+
+    times: int
+    until_s: float
+    seen: bytes
+
+
+class Ledger:
+    """Keeps state, index and delivery in step. Used by the service thread alone.
+
+    Args:
+        store: the state.
+        courier: delivers events.
+        builder: makes events.
+        metrics: counts.
+        monotonic: seconds.
+        wall_ms: milliseconds since the epoch.
+        should_stop: asked while waiting for room in the delivery's queue.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        courier: Courier,
+        builder: EventBuilder,
+        metrics: Metrics,
+        *,
+        monotonic: Callable[[], float],
+        wall_ms: Callable[[], int],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.index = Index(store.digests())
+        self._store = store
+        self._courier = courier
+        self._builder = builder
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._wall_ms = wall_ms
+        self._should_stop = should_stop
+        self._open: dict[str, _Open] = {}
+        self._told: dict[str, _Open] = {}
+        self._resting: dict[str, _Resting] = {}
+        self._successors: list[tuple[User, bytes]] = []
+
+    # -- questions -------------------------------------------------------------------------------------------------
+
+    def busy(self, username: str) -> bool:
+        """Whether this user's event is on its way, or delivered and not stored yet."""
+        return username in self._open or username in self._told
+
+    def resting(self, username: str, digest: bytes) -> bool:
+        """Whether this user's event is undelivered and not to be tried again yet. A newer form is tried at once."""
+        rest = self._resting.get(username)
+        return rest is not None and rest.seen == digest and self._monotonic() < rest.until_s
+
+    @property
+    def unsettled(self) -> int:
+        """How many changes are on their way, or delivered and not stored yet."""
+        return len(self._open) + len(self._told)
+
+    @property
+    def undelivered(self) -> int:
+        """How many users have an event that stayed undelivered."""
+        return len(self._resting)
+
+    # -- deeds -----------------------------------------------------------------------------------------------------
+
+    def record(self, entries: Sequence[Entry], meta: Meta | None = None) -> int:
+        """Store what was found, and submit the events of the changes.
+
+        Returns:
+            How many changes were submitted: all, unless it is time to stop.
+
+        Raises:
+            StoreUnavailableError: nothing was stored nor submitted.
+            LeaseLostError: another adapter holds the state.
+        """
+        puts = [entry.finding if isinstance(entry.finding, KnownUser) else intent(entry.finding) for entry in entries]
+        rows = self._store.apply(puts, (), meta)
+        opened: list[_Open] = []
+        for entry, put, row in zip(entries, puts, rows, strict=True):
+            self.index.put(row, put.digest, None if entry.stored is None else entry.stored.digest)
+            if isinstance(entry.finding, Change):
+                change, successor = entry.finding, entry.successor
+                seen = change.after.digest if change.after is not None else successor[1] if successor else b""
+                opened.append(_Open(change=change, row=row, digest=put.digest, seen=seen, successor=successor))
+            else:
+                self._resting.pop(put.username, None)
+        self._metrics.users = len(self.index)
+        return self._submit(opened)
+
+    def forget(self, gone: Iterable[tuple[int, KnownUser]]) -> None:
+        """Drop users without a word (EVENTS_DELETED is off)."""
+        rows = list(gone)
+        self._store.apply((), [known.username for _, known in rows])
+        for row, known in rows:
+            self.index.forget(row, known.digest)
+            self._resting.pop(known.username, None)
+        self._metrics.users = len(self.index)
+
+    def settle(self, timeout_s: float = 0.0) -> list[tuple[User, bytes]]:
+        """Collect results and store what they mean.
+
+        Args:
+            timeout_s: how long to wait for the first result.
+
+        Returns:
+            Users who took the name of a deleted one that was told just now: examine them next.
+
+        Raises:
+            StoreUnavailableError: what was delivered is kept and stored by the next call.
+            LeaseLostError: another adapter holds the state.
+        """
+        for result in self._courier.collect(timeout_s):
+            self._resolve(result)
+        self._metrics.in_flight, self._metrics.undelivered = self._courier.in_flight, len(self._resting)
+        if self._told:
+            self._commit()
+        successors, self._successors = self._successors, []
+        return successors
+
+    def close(self, timeout_s: float) -> None:
+        """Give the events on their way `timeout_s` to be answered, then store what became of them."""
+        self._courier.close(timeout_s)
+        try:
+            self.settle()
+        except StoreUnavailableError as error:
+            logger.warning("%s; what was delivered last will be sent again", error, extra={"action": Action.STOPPING})
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _submit(self, opened: Sequence[_Open]) -> int:
+        for number, item in enumerate(opened):
+            event = self._builder.build(item.change)
+            while not self._courier.submit(event, timeout_s=_SUBMIT_WAIT_S):
+                if self._should_stop():
+                    return number
+                waiting = self.settle()
+                self._successors += waiting
+            self._open[item.change.username] = item
+        return len(opened)
+
+    def _resolve(self, result: Result) -> None:
+        item = self._open.pop(result.event.key)
+        change = item.change
+        lag_s = None
+        if change.kind in {Kind.CREATED, Kind.UPDATED, Kind.DELETED}:
+            lag_s = max(0.0, (self._wall_ms() - change.time_ms) / 1000)
+        self._metrics.finished(result, change.kind, lag_s)
+        if result.status is Status.UNDELIVERED:
+            self._rest(item, result)
+            return
+        self._resting.pop(change.username, None)
+        self._told[change.username] = item
+        if result.status is Status.DEAD_LETTERED:
+            logger.warning(
+                "The sink did not take an event; the dead-letter sink has it",
+                extra={"action": Action.DEAD_LETTERED, "event_id": result.event.id, "reason": _reason(result)},
+            )
+        else:
+            logger.debug("Delivered", extra={"action": Action.DELIVERED, "event_id": result.event.id})
+
+    def _rest(self, item: _Open, result: Result) -> None:
+        before = self._resting.get(item.change.username)
+        times = 1 if before is None or before.seen != item.seen else before.times + 1
+        wait_s = min(REST_FIRST_S * 2.0 ** min(times - 1, 30), REST_MAX_S)
+        self._resting[item.change.username] = _Resting(times, self._monotonic() + wait_s, item.seen)
+        logger.warning(
+            "An event stays undelivered and will be tried again",
+            extra={
+                "action": Action.UNDELIVERED,
+                "event_id": result.event.id,
+                "reason": _reason(result),
+                "times": times,
+            },
+        )
+
+    def _commit(self) -> None:
+        puts = [item for item in self._told.values() if item.change.after is not None]
+        gone = [item for item in self._told.values() if item.change.after is None]
+        after = [item.change.after for item in puts if item.change.after is not None]
+        rows = self._store.apply(after, [item.change.username for item in gone])
+        for item, known, row in zip(puts, after, rows, strict=True):
+            self.index.put(row, known.digest, item.digest)
+        for item in gone:
+            self.index.forget(item.row, item.digest)
+            if item.successor is not None:
+                self._successors.append(item.successor)
+        self._told.clear()
+        self._metrics.users = len(self.index)
+
+
+def _reason(result: Result) -> str:
+    return result.failure.reason if result.failure is not None else ""

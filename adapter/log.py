@@ -1,0 +1,89 @@
+"""Logs: one JSON object a line on stderr, or readable lines when stderr is a terminal.
+
+Every record of the adapter carries an `action`, a stable name for what happened, and may carry numbers and names beside
+it (`extra=...`). Nothing of a user goes into a log: no attribute, no username, no answer of a server.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, TextIO
+
+#: The fields that every LogRecord has; what goes beyond them is ours.
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class Action(StrEnum):
+    """What happened, for machines that read the logs. The values are part of the interface."""
+
+    STARTED = "started"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FATAL = "fatal"
+    BASELINE_STARTED = "baseline_started"
+    BASELINE_DONE = "baseline_done"
+    SWEEP_DONE = "sweep_done"
+    SWEEP_FAILED = "sweep_failed"
+    SWEEP_RECOVERED = "sweep_recovered"
+    PAGE_RETRIED = "page_retried"
+    DELIVERED = "delivered"
+    DEAD_LETTERED = "dead_lettered"
+    UNDELIVERED = "undelivered"
+    DELETIONS_HELD = "deletions_held"
+    DELETIONS_RELEASED = "deletions_released"
+    FILTER_REFUSED = "filter_refused"
+    CREDENTIALS_RELOADED = "credentials_reloaded"
+    REPLAYED = "replayed"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: timestamp, severity, action, message, and the record's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render the record."""
+        line: dict[str, Any] = {
+            "timestamp": _timestamp(record),
+            "severity": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        } | _extras(record)
+        if record.exc_info:
+            line["stacktrace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """For people: time, severity, message, and the record's fields in brackets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render the record."""
+        fields = ", ".join(f"{name} {value}" for name, value in _extras(record).items() if name != "action")
+        text = f"{_timestamp(record)[11:23]} {record.levelname:<7} {record.getMessage()}"
+        text += f" ({fields})" if fields else ""
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Send the adapter's logs to `stream` (None: stderr), and those of libraries nowhere: they may quote requests."""
+    target = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
+    logger = logging.getLogger("adapter")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}

@@ -1,0 +1,261 @@
+"""The loop: sweep, wait, sweep again, until told to stop; and what to do about every kind of fault."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from adapter.backoff import PollBackoff
+from adapter.changes import Detector
+from adapter.cognito.base import Page
+from adapter.errors import CognitoError, StoreUnavailableError
+from adapter.events import EventBuilder
+from adapter.health import Health
+from adapter.ledger import Courier, Ledger
+from adapter.log import Action
+from adapter.metrics import Metrics, write_emf
+from adapter.state.base import Store
+from adapter.sweep import Listing, Outcome, Rules, Sweeper
+
+logger = logging.getLogger(__name__)
+
+#: How long the events on their way may take when the adapter is asked to stop, in seconds.
+GRACE_S: Final = 3.0
+#: How long `run --once` waits for a sink that is down, in seconds.
+ONCE_PATIENCE_S: Final = 30.0
+#: The same fault is logged again after this time, in seconds.
+REMIND_S: Final = 300.0
+#: The longest wait without a sign of life, in seconds.
+_SLICE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often to sweep: POLL_MIN_SECONDS and POLL_MAX_SECONDS; EMF on or off."""
+
+    poll_min_s: float = 1.0
+    poll_max_s: float = 32.0
+    emf: bool = False
+
+
+class Service:
+    """Reports the changes of one user pool. Everything happens in the thread that calls `run` or `run_once`.
+
+    Args:
+        listing: lists users; ends early, its last page with a token, once `stop` is set.
+        store: the open state; not closed here.
+        courier: delivers events; closed at the end.
+        builder: makes events.
+        detector: finds changes.
+        rules: how the first sweep and missing users are treated.
+        pace: how often to sweep.
+        health: told how things are.
+        metrics: counts.
+        stop: set when the adapter is to stop.
+        monotonic: seconds.
+        wall_ms: milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        listing: Listing,
+        store: Store,
+        courier: Courier,
+        builder: EventBuilder,
+        detector: Detector,
+        rules: Rules,
+        pace: Pace,
+        health: Health,
+        metrics: Metrics,
+        stop: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._courier = courier
+        self._pace = pace
+        self._health = health
+        self._metrics = metrics
+        self._stop = stop
+        self._monotonic = monotonic
+        self._give_up_at: float | None = None
+        self._patience_s: float | None = None
+        self._fault = ""
+        self._fault_at = 0.0
+        self._ledger = Ledger(
+            store, courier, builder, metrics, monotonic=monotonic, wall_ms=wall_ms, should_stop=self._stopping
+        )
+        self._sweeper = Sweeper(
+            self._polled(listing), store, self._ledger, detector, rules, wall_ms=wall_ms, on_page=self._keep_going
+        )
+        metrics.users = len(self._ledger.index)
+
+    def run(self) -> None:
+        """Sweep until `stop` is set.
+
+        Raises:
+            LeaseLostError: another adapter holds the state.
+            StateError: the state was damaged meanwhile.
+        """
+        idle = PollBackoff(self._pace.poll_min_s, self._pace.poll_max_s)
+        faulty = PollBackoff(self._pace.poll_min_s, self._pace.poll_max_s)
+        try:
+            while not self._stop.is_set():
+                outcome = self._attempt()
+                if outcome is None:
+                    self._wait(faulty.next())
+                    continue
+                faulty.reset()
+                if outcome.changes or outcome.again:
+                    idle.reset()
+                self._wait(idle.next())
+        finally:
+            self._close()
+
+    def run_once(self) -> bool:
+        """One complete sweep, and every event settled. Deletions that need a second sweep get it.
+
+        Returns:
+            Whether everything is told: False when the sweep failed, was stopped, or an event stayed undelivered.
+        """
+        self._patience_s = ONCE_PATIENCE_S
+        try:
+            while True:
+                outcome = self._attempt()
+                if outcome is None or not outcome.complete or not self._settle_all():
+                    return False
+                if self._ledger.undelivered or not outcome.again:
+                    return not self._ledger.undelivered
+        finally:
+            self._close()
+
+    # -- one sweep and its faults ----------------------------------------------------------------------------------
+
+    def _attempt(self) -> Outcome | None:
+        """One sweep; None: it failed, and the reason is logged and known to `health`."""
+        started = self._monotonic()
+        try:
+            self._settle()
+            outcome = self._sweeper.sweep()
+        except CognitoError as error:
+            self._failed("cognito", error.code, str(error), started)
+            return None
+        except StoreUnavailableError as error:
+            self._failed("state", "StoreUnavailable", str(error), started)
+            return None
+        seconds = self._monotonic() - started
+        self._recovered()
+        self._metrics.swept("complete" if outcome.complete else "stopped", seconds)
+        logger.log(
+            logging.INFO if outcome.changes else logging.DEBUG,
+            "Swept the pool" if outcome.complete else "The sweep was stopped",
+            extra={
+                "action": Action.SWEEP_DONE,
+                "seconds": round(seconds, 3),
+                "changes": outcome.changes,
+                "users": self._metrics.users,
+            },
+        )
+        return outcome
+
+    def _failed(self, part: str, code: str, message: str, started: float) -> None:
+        now = self._monotonic()
+        self._metrics.swept(code, now - started)
+        self._health.problem(part, message)
+        fault = f"{part} {code}"
+        if fault != self._fault or now - self._fault_at >= REMIND_S:
+            self._fault, self._fault_at = fault, now
+            logger.error("%s", message, extra={"action": Action.SWEEP_FAILED, "code": code})
+
+    def _recovered(self) -> None:
+        self._health.well("cognito")
+        self._health.well("state")
+        if self._fault:
+            self._fault = ""
+            logger.info("Sweeps work again", extra={"action": Action.SWEEP_RECOVERED})
+
+    # -- between pages and sweeps ----------------------------------------------------------------------------------
+
+    def _polled(self, listing: Listing) -> Listing:
+        def listed(filter_: str | None) -> Iterator[Page]:
+            for page in listing(filter_):
+                self._health.polled()
+                yield page
+
+        return listed
+
+    def _keep_going(self) -> bool:
+        """After a page: book results; wait while the sink is down, so that no request is wasted. False: stop."""
+        self._settle()
+        while self._courier.paused and not self._stopping():
+            self._settle(_SLICE_S)
+        return not self._stopping()
+
+    def _settle(self, timeout_s: float = 0.0) -> None:
+        """Book results, then examine who took the name of a deleted user."""
+        self._beat()
+        successors = self._ledger.settle(timeout_s)
+        if successors:
+            self._sweeper.examine(successors)
+
+    def _settle_all(self) -> bool:
+        """Wait until no event is on its way. False: stopped, or out of patience with a sink that is down."""
+        while self._ledger.unsettled:
+            if self._stopping():
+                return False
+            try:
+                self._settle(_SLICE_S)
+            except StoreUnavailableError as error:
+                self._failed("state", "StoreUnavailable", str(error), self._monotonic())
+                return False
+        return True
+
+    def _wait(self, seconds: float) -> None:
+        until = self._monotonic() + seconds
+        while not self._stop.is_set() and (left_s := until - self._monotonic()) > 0:
+            if not self._ledger.unsettled:
+                self._beat()
+                self._stop.wait(min(left_s, _SLICE_S))
+                continue
+            try:
+                self._settle(min(left_s, _SLICE_S / 5))
+            except StoreUnavailableError as error:
+                self._failed("state", "StoreUnavailable", str(error), self._monotonic())
+                self._stop.wait(min(left_s, _SLICE_S))
+
+    def _stopping(self) -> bool:
+        """Whether to stop: told to, or (`run --once`) the sink has been down for too long."""
+        if self._stop.is_set():
+            return True
+        if self._patience_s is None or not self._courier.paused:
+            self._give_up_at = None
+            return False
+        now = self._monotonic()
+        if self._give_up_at is None:
+            self._give_up_at = now + self._patience_s
+        return now >= self._give_up_at
+
+    def _beat(self) -> None:
+        self._health.beat()
+        if self._courier.paused:
+            self._health.problem("sink", "it is down; sweeps wait, and delivery goes on by itself when it is back")
+        else:
+            self._health.well("sink")
+        undelivered = self._ledger.undelivered
+        if undelivered:
+            self._health.problem("deliveries", f"the events of {undelivered} users are undelivered and tried again")
+        else:
+            self._health.well("deliveries")
+        if self._pace.emf:
+            write_emf(self._metrics, sys.stdout)
+
+    def _close(self) -> None:
+        logger.info("Stopping: what is on its way is finished", extra={"action": Action.STOPPING})
+        self._ledger.close(GRACE_S)
+        if self._pace.emf:
+            write_emf(self._metrics, sys.stdout, now=True)

@@ -1,0 +1,261 @@
+"""One sweep: every page of the pool is compared with what is known, then the users who are missing are looked for.
+
+A sweep is complete when the listing came to its last page. Only then anybody can be missing, and even then each one is
+asked for by name and by id before it counts as deleted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from adapter.changes import Detector, Phase, raw_digest
+from adapter.cognito import filters
+from adapter.cognito.base import Page
+from adapter.cognito.decode import decode_user
+from adapter.errors import FilterRefusedError
+from adapter.ledger import Entry, Ledger
+from adapter.log import Action
+from adapter.model import Change, KnownUser, User
+from adapter.state.base import Meta, Store
+
+logger = logging.getLogger(__name__)
+
+#: Missing users that are looked for after one sweep, at most: two requests each, while nobody else is looked at.
+CONFIRMATIONS = 50
+#: The local clock is believed when it is this near to Cognito's Date header, which is cut to whole seconds.
+CLOCK_TOLERANCE_S = 2.0
+#: How often the time of the last sweep is written while nothing else changes, in milliseconds.
+META_PERIOD_MS = 30_000
+
+#: Lists users: all, or those of a filter. An iterator whose last page has no token was complete.
+Listing = Callable[[str | None], Iterator[Page]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What came of a sweep. `again`: something waits for the next sweep, so it should come soon."""
+
+    complete: bool = False
+    changes: int = 0
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """`initial` as EVENTS_INITIAL, `deleted_max_percent` as EVENTS_DELETED_MAX_PERCENT."""
+
+    initial: str = "baseline"
+    deleted_max_percent: float = 20.0
+
+
+class Sweeper:
+    """Sweeps one pool again and again. Used by the service thread alone.
+
+    Args:
+        listing: lists users.
+        store: the state; only read here, except for what it says of the pool as a whole.
+        ledger: takes what is found.
+        detector: finds changes.
+        rules: how the first sweep and missing users are treated.
+        wall_ms: milliseconds since the epoch.
+        on_page: called after every page: collects results, waits while the sink is down. False: stop.
+    """
+
+    def __init__(
+        self,
+        listing: Listing,
+        store: Store,
+        ledger: Ledger,
+        detector: Detector,
+        rules: Rules,
+        *,
+        wall_ms: Callable[[], int],
+        on_page: Callable[[], bool],
+    ) -> None:
+        self._listing = listing
+        self._store = store
+        self._ledger = ledger
+        self._detector = detector
+        self._rules = rules
+        self._wall_ms = wall_ms
+        self._on_page = on_page
+        self._meta = store.meta()
+        self._meta_saved_ms = 0
+        #: Rows that were missing from the complete sweep before.
+        self._missing_before: frozenset[int] = frozenset()
+        self._holding = False
+
+    def sweep(self) -> Outcome:
+        """Read the whole pool once.
+
+        Raises:
+            CognitoError, StoreUnavailableError, LeaseLostError: the sweep ended early; nobody counts as missing.
+        """
+        outcome = Outcome()
+        self._ledger.index.begin_sweep()
+        asked_ms = self._wall_ms()
+        for page in self._listing(None):
+            if self._meta.baseline_started_ms is None:
+                self._begin(asked_ms, page.date_s)
+            outcome.changes += self._page(page)
+            outcome.complete = page.token is None
+            if not self._on_page():
+                break
+        if outcome.complete:
+            self._completed()
+            self._missing(outcome)
+        return outcome
+
+    def examine(self, users: Sequence[tuple[User, bytes]]) -> int:
+        """Compare users with what is known of them, and record what is found.
+
+        Args:
+            users: each with the digest of its JSON; of a username that is given twice the last one counts.
+
+        Returns:
+            How many changes were found.
+        """
+        newest = {user.username: (user, digest) for user, digest in users}
+        known = self._store.find(list(newest))
+        phase, now_ms = self._phase(), self._wall_ms()
+        entries = []
+        changes = 0
+        for username, (user, digest) in newest.items():
+            row, stored = known.get(username, (None, None))
+            if row is not None:
+                self._ledger.index.see(row)
+            if self._ledger.busy(username) or self._ledger.resting(username, digest):
+                continue
+            finding = self._detector.examine(user, digest, stored, phase, now_ms)
+            replaced = isinstance(finding, Change) and finding.after is None
+            successor = (user, digest) if replaced else None
+            entries.append(Entry(finding=finding, row=row, stored=stored, successor=successor))
+            changes += isinstance(finding, Change)
+        if entries:
+            self._ledger.record(entries)
+        return changes
+
+    # -- pages -----------------------------------------------------------------------------------------------------
+
+    def _page(self, page: Page) -> int:
+        unchanged = self._ledger.index.unchanged
+        fresh = [(raw, digest) for raw in page.users if not unchanged(digest := raw_digest(raw))]
+        return self.examine([(decode_user(raw), digest) for raw, digest in fresh]) if fresh else 0
+
+    def _phase(self) -> Phase:
+        if self._meta.baseline_done:
+            return Phase()
+        return Phase(first=self._meta.initial, started_ms=self._meta.baseline_started_ms or 0)
+
+    # -- the pool as a whole ---------------------------------------------------------------------------------------
+
+    def _begin(self, asked_ms: int, date_s: float | None) -> None:
+        """The very first page: from now on changes count."""
+        started_ms = asked_ms
+        if date_s is not None and abs(self._wall_ms() / 1000 - date_s) > CLOCK_TOLERANCE_S:
+            started_ms = int(date_s * 1000)
+        self._save(dataclasses.replace(self._meta, initial=self._rules.initial, baseline_started_ms=started_ms))
+        logger.info("The first sweep began", extra={"action": Action.BASELINE_STARTED, "initial": self._rules.initial})
+
+    def _completed(self) -> None:
+        now_ms = self._wall_ms()
+        meta = dataclasses.replace(self._meta, baseline_done=True, last_sweep_ms=now_ms, sweeps=self._meta.sweeps + 1)
+        first = not self._meta.baseline_done
+        self._meta = meta
+        if first or abs(now_ms - self._meta_saved_ms) >= META_PERIOD_MS:
+            self._save(meta)
+        if first:
+            users = len(self._ledger.index)
+            logger.info("The first sweep is complete", extra={"action": Action.BASELINE_DONE, "users": users})
+
+    def _save(self, meta: Meta) -> None:
+        self._store.apply((), (), meta)
+        self._meta = meta
+        self._meta_saved_ms = self._wall_ms()
+
+    # -- who is missing --------------------------------------------------------------------------------------------
+
+    def _missing(self, outcome: Outcome) -> None:
+        rows = list(self._ledger.index.unseen())
+        before, self._missing_before = self._missing_before, frozenset(rows)
+        gone: list[tuple[int, KnownUser]] = []
+        for number, (row, known) in enumerate(self._missing_users(self._released(rows, before, outcome))):
+            if number == CONFIRMATIONS:
+                outcome.again = True
+                break
+            if self._absent(known, agreed=row in before):
+                gone.append((row, known))
+            else:
+                outcome.again = True
+            if not self._on_page():
+                return
+        if gone:
+            outcome.changes += self._tell(gone)
+
+    def _released(self, rows: Sequence[int], before: frozenset[int], outcome: Outcome) -> Sequence[int]:
+        """Those of the missing rows that may be deleted: when they are many, only what two sweeps agree on."""
+        known = len(self._ledger.index)
+        many = len(rows) * 100 > self._rules.deleted_max_percent * known or len(rows) == known
+        if not rows or not many:
+            self._holding = False
+            return rows
+        agreed = [row for row in rows if row in before]
+        if len(agreed) < len(rows):
+            outcome.again = self._holding = True
+            logger.warning(
+                "Many users are missing at once; their deletions wait until the next complete sweep agrees",
+                extra={"action": Action.DELETIONS_HELD, "missing": len(rows), "known": known},
+            )
+        elif self._holding:
+            self._holding = False
+            logger.warning(
+                "A second complete sweep agrees that many users are missing: they are looked for, then reported",
+                extra={"action": Action.DELETIONS_RELEASED, "missing": len(rows), "known": known},
+            )
+        return agreed
+
+    def _missing_users(self, rows: Sequence[int]) -> Iterator[tuple[int, KnownUser]]:
+        """The users of these rows, without those whose events are on their way or resting."""
+        for start in range(0, len(rows), CONFIRMATIONS):
+            for row, known in self._store.rows(rows[start : start + CONFIRMATIONS]):
+                if not self._ledger.busy(known.username) and not self._ledger.resting(known.username, b""):
+                    yield row, known
+
+    def _tell(self, gone: list[tuple[int, KnownUser]]) -> int:
+        if not self._detector.report_deletions:
+            self._ledger.forget(gone)
+            return 0
+        now_ms = self._wall_ms()
+        entries = [Entry(finding=self._detector.gone(known, now_ms), row=row, stored=known) for row, known in gone]
+        self._ledger.record(entries)
+        return len(entries)
+
+    def _absent(self, known: KnownUser, *, agreed: bool) -> bool:
+        """Look for a user by name and by id. `agreed`: two complete sweeps missed it already."""
+        looks = [filters.by_username(known.username)]
+        if known.sub is not None:
+            looks.append(filters.by_sub(known.sub))
+        try:
+            return not any(self._finds(look) for look in looks)
+        except FilterRefusedError as error:
+            logger.debug(
+                "Filters are of no use here; a second complete sweep decides",
+                extra={"action": Action.FILTER_REFUSED, "code": error.code},
+            )
+            return agreed
+
+    def _finds(self, look: filters.Filter) -> bool:
+        if not look.fits:
+            raise FilterRefusedError("the value is too long for a filter", code="TooLong")
+        token: str | None = None
+        for page in self._listing(str(look)):
+            for raw in page.users:
+                look.check(decode_user(raw))
+                return True
+            token = page.token
+        if token is not None:
+            raise FilterRefusedError("the listing was cut short", code="Stopped")
+        return False
