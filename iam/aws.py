@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import boto3
+import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -61,6 +62,12 @@ class Aws(Protocol):
         ...
 
 
+def actions_of(service: str) -> list[str]:
+    """Every action of a service, as `service:Operation`, from botocore's own model of it."""
+    model = botocore.session.get_session().get_service_model(service)
+    return sorted(f"{service}:{operation}" for operation in model.operation_names)
+
+
 class BotoAws:
     """`Aws` by boto3, with the caller's credentials (a profile, or boto3's usual chain)."""
 
@@ -81,6 +88,8 @@ class BotoAws:
             )
         except BotoCoreError as error:
             failure = InputError(f"the AWS configuration can't be used: {type(error).__name__} (--profile {profile})")
+        if failure is None and not self._session.region_name:
+            failure = InputError("no region is known: give --region, or set AWS_REGION")
         if failure:
             raise failure
         self._clients: dict[tuple[str, str | None, int], Any] = {}
@@ -98,7 +107,7 @@ class BotoAws:
             code = str(details.get("Code", "Unknown"))
             sentence = "" if action in SECRET_CALLS else " ".join(str(details.get("Message", "")).split())[:_DETAIL_MAX]
             failure = AwsError(action, resource, code, sentence)
-        except BotoCoreError as error:
+        except Exception as error:  # noqa: BLE001 - the boundary: a parser's error, for one, quotes the whole answer
             failure = AwsError(action, resource, type(error).__name__)
         # Raised out here, so that not even __context__ holds botocore's exception.
         if failure:

@@ -1,6 +1,7 @@
 """The command line `python -m iam`: data to stdout, progress to stderr, one line for an error.
 
-Exit codes: 0 done, 1 an AWS call failed or a check found something wrong, 2 wrong input or refused.
+Exit codes: 0 done, 1 an AWS call failed or a check found something wrong, 2 wrong input or refused, 3 a rotation is due
+(`rotate --every ... --check`), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,29 +10,301 @@ from typing import Any
 
 import click
 
-from iam.aws import BotoAws
-from iam.errors import IamError
+from iam import names, show
+from iam.aws import Aws
+from iam.bootstrap import Wanted, foreign, plan_bootstrap, secret_ref
+from iam.errors import IamError, InputError, RefusedError
 from iam.mint import mint as mint_key
+from iam.names import BY_STACK
+from iam.observe import Observed, UserState, must_read_user, observe, pools_of, read_user
+from iam.options import Duration, Edges, carry_out, connection, dry_run_option, read_pools, region_option, say
+from iam.policy import PolicyError, policy_documents
+from iam.revoke import plan_revoke
+from iam.rotate import Keyring, due, plan_rotation
+from iam.secret import CURRENT, VERSION_PREFIX
+from iam.status import status as read_status
+from iam.verify import foreign_grants
+from iam.verify import verify as verify_key
+
+DUE = 3
+INTERRUPTED = 130
 
 
 class Commands(click.Group):
-    """A group whose expected errors become one line on stderr and an exit code."""
+    """A group whose errors become one line on stderr and an exit code; no traceback, which could show a key."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see `click.Group.invoke`."""
         try:
             return super().invoke(ctx)
-        except IamError as error:
+        except (IamError, PolicyError) as error:
             click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)
+            ctx.exit(getattr(error, "exit_code", 2))
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command carries on from here", err=True)
+            ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - the outermost boundary: a traceback could quote what must not be seen
+            click.echo(f"error: unexpected {type(error).__name__}; the same command carries on from here", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """The credentials of a source, for their whole life.
 
     Nobody ever sees the secret key: it goes from IAM straight into Secrets Manager.
     """
+    ctx.ensure_object(Edges)
+
+
+@main.command()
+@click.argument("arns", metavar="ARN...", nargs=-1)
+@click.option("--manifest", help="Take the pools of this manifest, too.")
+@click.option("--name", help="Name of the IAM user.  [default: cognito-source-POOL_ID]")
+@click.option("--secret-name", help="Name of the secret.  [default: cognito-source/NAME]")
+@click.option("--region", help="Region of the secret.  [default: that of the first pool]")
+@click.option("--path", help=f"IAM path of the user and its policies.  [default: {names.DEFAULT_PATH}]")
+@click.option("--boundary", help="ARN of the policy that is the user's permissions boundary.")
+@click.option("--kms-key", help="KMS key (ARN, id or alias) that encrypts the secret.  [default: AWS's own]")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tag for all that is created; repeatable.")
+@click.option("--wait", type=Duration(), default="2m", show_default=True, help="How long the new key may need to work.")
+@dry_run_option
+@connection
+@click.pass_obj
+def bootstrap(
+    edges: Edges,
+    arns: tuple[str, ...],
+    manifest: str | None,
+    name: str | None,
+    secret_name: str | None,
+    region: str | None,
+    path: str | None,
+    boundary: str | None,
+    kms_key: str | None,
+    tags: tuple[str, ...],
+    wait: float,
+    dry_run: bool,  # noqa: FBT001 - click passes options by name
+    profile: str | None,
+    output: str,
+) -> None:
+    """Create user, policy, secret and key for one or more user pools, and prove that the key works.
+
+    Run twice, it changes nothing; run after a failure, it completes. What a stack manages is left alone.
+
+    \b
+      python -m iam bootstrap arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI
+      python -m iam bootstrap --manifest source.yaml --dry-run
+    """  # noqa: D301 - click's mark for lines that it must not join
+    pools = read_pools(arns, manifest)
+    if not name and len(pools) > 1:
+        raise InputError("several pools: name their user with --name")
+    user_name = names.check_user_name(name or names.default_user_name(pools[0]))
+    wanted = Wanted(
+        name=user_name,
+        pools=pools,
+        region=region or pools[0].region,
+        secret_name=names.check_secret_name(secret_name or names.default_secret_name(user_name)),
+        path=names.check_path(path) if path else None,
+        boundary=boundary,
+        kms_key=kms_key,
+        tags=names.check_tags(_pairs(tags)),
+        verify_wait_s=wait,
+    )
+    policy_documents(pools)  # refuses what no user can be given, before anything is asked of AWS
+    aws = edges.connect(profile, wanted.region)
+    _check_account(aws, wanted)
+    found = _observe_wanted(aws, wanted)
+    plan = plan_bootstrap(wanted, found)
+    if not carry_out(plan, aws, edges.clock, dry_run=dry_run, output=output):
+        return
+    found = _observe_wanted(aws, wanted)
+    if not found.user or not found.secret or not found.current:
+        raise IamError("AWS doesn't show what was just created yet; run the command again in a minute")
+    say("nothing had to be changed" if not plan.changes else f"{len(plan.changes)} changes made")
+    result = {
+        "user": found.user.arn,
+        "policies": [policy.arn for policy in found.policies],
+        "secret": found.secret.arn,
+        "key": found.current.key_id,
+        "pools": [str(pool) for pool in pools],
+        "changes": [step.sentence for step in plan.changes],
+    }
+    click.echo(show.as_json(result) if output == "json" else show.bootstrap_text(result))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--secret-id", help="The secret, when the user's tags don't tell (ARN, or a name with --region).")
+@click.option("--grace", type=Duration(), default="5m", show_default=True, help="How long the old key goes on working.")
+@click.option("--every", type=Duration(), help="Rotate only a key that is older than this, like 90d.")
+@click.option("--check", is_flag=True, help="Change nothing; exit with 3 when there is something to do, else 0.")
+@click.option("--wait", type=Duration(), default="2m", show_default=True, help="How long the new key may need to work.")
+@region_option
+@dry_run_option
+@connection
+@click.pass_obj
+def rotate(
+    edges: Edges,
+    name: str,
+    secret_id: str | None,
+    grace: float,
+    every: float | None,
+    check: bool,  # noqa: FBT001 - click passes options by name
+    wait: float,
+    region: str | None,
+    dry_run: bool,  # noqa: FBT001 - click passes options by name
+    profile: str | None,
+    output: str,
+) -> None:
+    """Replace the key of the user NAME, without a moment in which no key works.
+
+    The new key is AWSPENDING until it has listed every pool, then AWSCURRENT; after the grace period the old key is
+    deactivated, the new one tried again, and the old one deleted. Cut off anywhere, the same command carries on.
+
+    \b
+      python -m iam rotate NAME
+      python -m iam rotate NAME --every 90d            # from a scheduler, every day
+      python -m iam rotate NAME --every 90d --check    # is one due? exit code 3
+    """  # noqa: D301 - click's mark for lines that it must not join
+    aws = edges.connect(profile, region)
+    user, found = _user_and_secret(aws, name, secret_id, region)
+    if found.secret is None:
+        raise InputError(f"{user.name} has no secret: run bootstrap first")
+    _refuse_to_rotate(user, found)
+    pools = pools_of([policy.document for policy in found.policies])
+    if not pools:
+        raise RefusedError(f"no policy of {user.name} names a pool: there is nothing to try a new key on")
+    secret_name, secret_region = _recorded_secret(user, secret_id, region)
+    ref = secret_ref(user.home, secret_name, secret_region or "", found.secret)
+    ring = Keyring(user=user.name, user_arn=user.arn, secret=ref, pools=pools, wait_s=wait)
+    plan = plan_rotation(ring, found, edges.clock.now(), grace_s=grace, every_s=every)
+    if check:
+        click.echo(show.as_json(show.plan_value(plan)) if output == "json" else show.plan_text(plan))
+        raise click.exceptions.Exit(DUE if plan.changes else 0)
+    if not carry_out(plan, aws, edges.clock, dry_run=dry_run, output=output):
+        return
+    _, found = _user_and_secret(aws, name, secret_id, region)
+    result = {
+        "user": user.arn,
+        "secret": found.secret.arn if found.secret else "",
+        "key": found.current.key_id if found.current else "",
+        "due": due(found.current, every) if found.current and every else None,
+        "changes": [step.sentence for step in plan.changes],
+    }
+    click.echo(show.as_json(result) if output == "json" else show.rotate_text(result))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--secret-id", help="The secret, when the user's tags don't tell (ARN, or a name with --region).")
+@click.option(
+    "--pool", "arns", multiple=True, metavar="ARN", help="A pool that must be allowed.  [default: the policy's]"
+)
+@region_option
+@connection
+@click.pass_obj
+def verify(
+    edges: Edges,
+    name: str,
+    secret_id: str | None,
+    arns: tuple[str, ...],
+    region: str | None,
+    profile: str | None,
+    output: str,
+) -> None:
+    """Try what the key of the user NAME may do and what it may not. Exit code 1 when that is too much or too little."""
+    aws = edges.connect(profile, region)
+    user, found = _user_and_secret(aws, name, secret_id, region)
+    if found.secret is None:
+        raise InputError(f"{user.name} has no secret: run bootstrap first")
+    pools = read_pools(arns, None) if arns else pools_of([policy.document for policy in found.policies])
+    if not pools:
+        raise IamError(f"no policy of {user.name} names a pool: it can list none")
+    checks = verify_key(aws, found, user, pools, edges.clock.now())
+    click.echo(show.as_json(checks) if output == "json" else show.checks_text(checks))
+    wrong = [each for each in checks if not each.ok]
+    if wrong:
+        raise IamError(f"{len(wrong)} of {len(checks)} checks are wrong")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--secret-name", help="The secret, when the user's tags don't tell.")
+@click.option(
+    "--recovery-days",
+    type=click.IntRange(7, 30),
+    default=30,
+    show_default=True,
+    help="How long the secret can be restored.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@region_option
+@dry_run_option
+@connection
+@click.pass_obj
+def revoke(
+    edges: Edges,
+    name: str,
+    secret_name: str | None,
+    recovery_days: int,
+    yes: bool,  # noqa: FBT001 - click passes options by name
+    region: str | None,
+    dry_run: bool,  # noqa: FBT001 - click passes options by name
+    profile: str | None,
+    output: str,
+) -> None:
+    """Delete the keys, the secret, the policies and the user NAME. Refuses what bootstrap did not create."""
+    aws = edges.connect(profile, region)
+    user = read_user(aws, name)
+    if user is None:
+        raise InputError(f"there is no IAM user {name}: nothing to revoke")
+    if (problem := foreign(f"the user {name}", user.tags)) is not None:
+        raise RefusedError(problem)
+    recorded, secret_region = _recorded_secret(user, secret_name, region)
+    found = observe(aws, user, recorded, secret_region)
+    plan = plan_revoke(
+        found,
+        user.home,
+        recorded,
+        secret_region or "",
+        recovery_days=recovery_days,
+        foreign_grants=foreign_grants(aws, user),
+    )
+    if not dry_run and not yes:
+        say(show.plan_text(plan))
+        click.confirm("Do this?", abort=True, err=True)
+    if carry_out(plan, aws, edges.clock, dry_run=dry_run, output=output):
+        result = {"user": user.arn, "changes": [step.sentence for step in plan.changes]}
+        click.echo(show.as_json(result) if output == "json" else f"revoked {user.arn}")
+
+
+@main.command()
+@click.argument("only", metavar="[NAME]...", nargs=-1)
+@click.option("--every", type=Duration(), default="90d", show_default=True, help="How old a key may become.")
+@click.option("--region", help="Region whose IAM is asked, for partitions other than the profile's.")
+@connection
+@click.pass_obj
+def status(
+    edges: Edges, only: tuple[str, ...], every: float, region: str | None, profile: str | None, output: str
+) -> None:
+    """Show all users that we made in this account: pools, keys, secret, and when to rotate."""
+    rows = read_status(edges.connect(profile, region), every, only)
+    click.echo(show.as_json(rows) if output == "json" else show.status_text(rows, edges.clock.now()))
+
+
+@main.command()
+@click.argument("arns", metavar="ARN...", nargs=-1)
+@click.option("--manifest", help="Take the pools of this manifest, too.")
+def policy(arns: tuple[str, ...], manifest: str | None) -> None:
+    """Print the policy for these pools, and nothing else.
+
+    Calls nothing. Pools that need more than one policy make a JSON list of them.
+    """
+    documents = policy_documents(read_pools(arns, manifest))
+    click.echo(show.as_json(documents[0] if len(documents) == 1 else documents))
 
 
 @main.command()
@@ -39,10 +312,59 @@ def main() -> None:
 @click.option("--secret-id", required=True, help="Name or ARN of the secret that the key goes into.")
 @click.option("--region", help="The secret's region; taken from its ARN when --secret-id is one.")
 @click.option("--profile", help="Profile of the AWS configuration to use.")
-def mint(user_name: str, secret_id: str, region: str | None, profile: str | None) -> None:
-    """Put a new access key of an existing user into an existing secret.
+@click.pass_obj
+def mint(edges: Edges, user_name: str, secret_id: str, region: str | None, profile: str | None) -> None:
+    """Put a new access key of an existing user into an existing secret: what the stacks run.
 
     Prints nothing when all is well. Does nothing when the secret already holds an active key of the user. Deletes keys
     of the user that an earlier, failed run left behind.
     """
-    mint_key(BotoAws(profile, region), user_name, secret_id, region)
+    mint_key(edges.connect(profile, region), user_name, secret_id, region)
+
+
+def _pairs(tags: tuple[str, ...]) -> dict[str, str]:
+    bad = [tag for tag in tags if "=" not in tag]
+    if bad:
+        raise InputError(f"--tag {bad[0]!r} is no KEY=VALUE")
+    return dict(tag.split("=", 1) for tag in tags)
+
+
+def _check_account(aws: Aws, wanted: Wanted) -> None:
+    caller = aws.call("sts:GetCallerIdentity", "*", region=wanted.pools[0].region)
+    partition, account = str(caller["Arn"]).split(":")[1], str(caller["Account"])
+    if (partition, account) != (wanted.home.partition, wanted.home.account):
+        raise RefusedError(
+            f"the caller is in the account {account} ({partition}), the pools are in {wanted.home.account}"
+            f" ({wanted.home.partition}): choose that account's credentials with --profile"
+        )
+
+
+def _observe_wanted(aws: Aws, wanted: Wanted) -> Observed:
+    user = read_user(aws, wanted.name)
+    return observe(aws, user, wanted.secret_name, wanted.region, wanted.policy_arns(user))
+
+
+def _recorded_secret(user: UserState, secret_id: str | None, region: str | None) -> tuple[str, str | None]:
+    """Name (or ARN) and region of the user's secret: as given, or as its tag says."""
+    tagged_region, _, tagged_name = user.tags.get(names.SECRET_TAG, "").partition("/")
+    name = secret_id or tagged_name
+    if not name:
+        raise InputError(f"the tags of {user.name} don't tell its secret: give --secret-id")
+    return name, region or (None if secret_id else tagged_region)
+
+
+def _user_and_secret(aws: Aws, name: str, secret_id: str | None, region: str | None) -> tuple[UserState, Observed]:
+    user = must_read_user(aws, name)
+    secret_name, secret_region = _recorded_secret(user, secret_id, region)
+    return user, observe(aws, user, secret_name, secret_region, list(user.attached))
+
+
+def _refuse_to_rotate(user: UserState, found: Observed) -> None:
+    owner = names.managed_by(user.tags)
+    if owner is None:
+        raise RefusedError(foreign(f"the user {user.name}", user.tags) or "")
+    version = found.secret.version(CURRENT) if found.secret else None
+    if owner == BY_STACK and version and not version.startswith(VERSION_PREFIX):
+        raise RefusedError(
+            f"the key of {user.name} is in Terraform's state (credentials.mode terraform): replace it by a deployment"
+        )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from iam import keys, secret
 from iam.aws import Aws
-from iam.errors import KeyUnusableError
-from iam.keys import KeyState
-from iam.secret import CURRENT, SecretState
+from iam.observe import held_key
+from iam.secret import CURRENT
 
 
 def mint(aws: Aws, user: str, secret_id: str, region: str | None) -> None:
@@ -21,7 +20,7 @@ def mint(aws: Aws, user: str, secret_id: str, region: str | None) -> None:
     """
     state = secret.must_describe(aws, secret_id, region)
     existing = keys.list_keys(aws, user)
-    current = current_key(aws, state, existing)
+    current = held_key(aws, state, CURRENT, existing)
     if current and current.active:
         return
     for key in existing:
@@ -31,22 +30,3 @@ def mint(aws: Aws, user: str, secret_id: str, region: str | None) -> None:
     secret.promote_pending(aws, state.arn)
     if current:
         keys.delete_key(aws, user, current.key_id)
-
-
-def current_key(aws: Aws, state: SecretState, existing: list[KeyState]) -> KeyState | None:
-    """Which of the user's keys is in the secret's AWSCURRENT version; None when none of them is.
-
-    The secret is read only when its version is not one that we wrote.
-    """
-    if state.version(CURRENT) is None:
-        return None
-    for key in existing:
-        if state.holds(key.key_id, CURRENT):
-            return key
-    if (state.version(CURRENT) or "").startswith(secret.VERSION_PREFIX):
-        return None
-    try:
-        held = secret.read(aws, state, CURRENT).key_id
-    except KeyUnusableError:
-        return None
-    return next((key for key in existing if key.key_id == held), None)

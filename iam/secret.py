@@ -20,6 +20,7 @@ from iam.errors import AwsError, InputError, KeyUnusableError
 
 CURRENT = "AWSCURRENT"
 PENDING = "AWSPENDING"
+PREVIOUS = "AWSPREVIOUS"
 KEY_ID = "AWS_ACCESS_KEY_ID"
 SECRET_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a field, no secret
 #: ClientRequestToken, which becomes the version's id: 32 to 64 characters.
@@ -134,16 +135,16 @@ def write_pending(aws: Aws, secret: SecretState, key: AccessKey) -> None:
     )
 
 
-def promote_pending(aws: Aws, secret_arn: str) -> None:
+def promote_pending(aws: Aws, secret_id: str, region: str | None = None) -> None:
     """Make the AWSPENDING version AWSCURRENT; nothing to do when it is already.
 
     Raises:
         KeyUnusableError: there is no AWSPENDING version.
     """
-    state = must_describe(aws, secret_arn)
+    state = must_describe(aws, secret_id, region)
     pending, current = state.version(PENDING), state.version(CURRENT)
     if pending is None:
-        raise KeyUnusableError(f"the secret {secret_arn} has no AWSPENDING version to promote; run the command again")
+        raise KeyUnusableError(f"the secret {secret_id} has no AWSPENDING version to promote; run the command again")
     if pending == current:
         return
     moved = {"RemoveFromVersionId": current} if current else {}

@@ -1,0 +1,192 @@
+"""Doing the steps of a plan, one after the other."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+
+from iam import keys, plan, secret
+from iam.aws import AccessKey, Aws
+from iam.clock import Clock
+from iam.errors import AwsError, IamError, KeyUnusableError
+from iam.policy import LIST_USERS, policy_text
+
+#: A new key is known to some of AWS's servers before others: so many answers in a row must be good, this far apart.
+STEADY_ANSWERS = 3
+STEADY_PAUSE_S = 1.0
+#: Waits between attempts while AWS does not know a key yet, in seconds; the last one repeats.
+RETRY_PAUSES_S = (1.0, 1.0, 2.0, 3.0, 5.0)
+
+
+def apply(steps: plan.Plan, aws: Aws, clock: Clock, progress: Callable[[str], None]) -> None:
+    """Do every step, telling `progress` about each as it begins.
+
+    Raises:
+        IamError: a step failed; those before it are done, and the same command carries on from there.
+    """
+    for step in steps.steps:
+        progress(step.sentence)
+        do(step, aws, clock)
+
+
+def do(step: plan.Step, aws: Aws, clock: Clock) -> None:
+    """Do one step.
+
+    Raises:
+        IamError: it failed.
+    """
+    match step:
+        case plan.CreateSecret() | plan.RestoreSecret() | plan.DeleteSecret():
+            _do_secret(step, aws)
+        case plan.CreatePolicy() | plan.UpdatePolicy() | plan.DeletePolicy():
+            _do_policy(step, aws)
+        case plan.CreateUser() | plan.SetBoundary() | plan.AttachPolicy() | plan.DetachPolicy() | plan.DeleteUser():
+            _do_user(step, aws)
+        case _:
+            _do_key(step, aws, clock)
+
+
+def _do_secret(step: plan.CreateSecret | plan.RestoreSecret | plan.DeleteSecret, aws: Aws) -> None:
+    ref = step.secret
+    match step:
+        case plan.CreateSecret():
+            kms = {"KmsKeyId": ref.kms_key} if ref.kms_key else {}
+            aws.call(
+                "secretsmanager:CreateSecret",
+                ref.arn,
+                region=ref.region,
+                Name=ref.name,
+                Description=step.description,
+                Tags=_tag_list(step.tags),
+                **kms,
+            )
+        case plan.RestoreSecret():
+            aws.call("secretsmanager:RestoreSecret", ref.arn, region=ref.region, SecretId=ref.name)
+        case plan.DeleteSecret():
+            aws.call(
+                "secretsmanager:DeleteSecret",
+                ref.arn,
+                region=ref.region,
+                SecretId=ref.name,
+                RecoveryWindowInDays=step.recovery_days,
+            )
+
+
+def _do_policy(step: plan.CreatePolicy | plan.UpdatePolicy | plan.DeletePolicy, aws: Aws) -> None:
+    match step:
+        case plan.CreatePolicy():
+            aws.call(
+                "iam:CreatePolicy",
+                step.arn,
+                PolicyName=step.name,
+                Path=step.path,
+                PolicyDocument=policy_text(step.document),
+                Tags=_tag_list(step.tags),
+            )
+        case plan.UpdatePolicy():
+            if step.drops:
+                aws.call("iam:DeletePolicyVersion", step.arn, PolicyArn=step.arn, VersionId=step.drops)
+            text = policy_text(step.document)
+            aws.call("iam:CreatePolicyVersion", step.arn, PolicyArn=step.arn, PolicyDocument=text, SetAsDefault=True)
+        case plan.DeletePolicy():
+            for version in step.versions:
+                aws.call("iam:DeletePolicyVersion", step.arn, PolicyArn=step.arn, VersionId=version)
+            aws.call("iam:DeletePolicy", step.arn, PolicyArn=step.arn)
+
+
+def _do_user(
+    step: plan.CreateUser | plan.SetBoundary | plan.AttachPolicy | plan.DetachPolicy | plan.DeleteUser, aws: Aws
+) -> None:
+    match step:
+        case plan.CreateUser():
+            boundary = {"PermissionsBoundary": step.boundary} if step.boundary else {}
+            tags = _tag_list(step.tags)
+            aws.call("iam:CreateUser", step.arn, UserName=step.name, Path=step.path, Tags=tags, **boundary)
+        case plan.SetBoundary():
+            aws.call(
+                "iam:PutUserPermissionsBoundary",
+                step.user_arn,
+                UserName=step.user,
+                PermissionsBoundary=step.boundary,
+            )
+        case plan.AttachPolicy():
+            aws.call("iam:AttachUserPolicy", step.user_arn, UserName=step.user, PolicyArn=step.policy_arn)
+        case plan.DetachPolicy():
+            aws.call("iam:DetachUserPolicy", step.user_arn, UserName=step.user, PolicyArn=step.policy_arn)
+        case plan.DeleteUser():
+            aws.call("iam:DeleteUser", step.user_arn, UserName=step.user)
+
+
+def _do_key(step: plan.Step, aws: Aws, clock: Clock) -> None:
+    match step:
+        case plan.CreateKey():
+            state = secret.must_describe(aws, step.secret.name, step.secret.region)
+            keys.create_into_secret(aws, step.user, state)
+        case plan.VerifyKey():
+            _verify(step, aws, clock)
+        case plan.PromoteKey():
+            secret.promote_pending(aws, step.secret.name, step.secret.region)
+        case plan.Wait():
+            clock.sleep(step.seconds)
+        case plan.DeactivateKey():
+            keys.set_active(aws, step.user, step.key_id, active=False)
+        case plan.DeleteKey():
+            keys.delete_key(aws, step.user, step.key_id)
+        case _:
+            raise TypeError(f"no way to do {type(step).__name__}")
+
+
+def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock) -> None:
+    try:
+        state = secret.must_describe(aws, step.secret.name, step.secret.region)
+        key = secret.read(aws, state, step.stage)
+        wait_until_usable(aws, key, step, clock)
+    except IamError:
+        if step.reactivate:
+            keys.set_active(aws, step.user, step.reactivate, active=True)
+        raise
+
+
+def wait_until_usable(aws: Aws, key: AccessKey, step: plan.VerifyKey, clock: Clock) -> None:
+    """List one user of each pool with the key, again and again until it works everywhere.
+
+    IAM's changes take time to reach all of AWS: a key is unknown for some seconds, then may be denied for as long as
+    its policy is unknown. See "Changes that I make are not always immediately visible" in
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
+
+    Raises:
+        KeyUnusableError: it did not work within `step.wait_s`.
+    """
+    deadline = clock.now() + dt.timedelta(seconds=step.wait_s)
+    seen_by = aws.signed_by(key)
+    attempt, good = 0, 0
+    rounds = [step.pools[0]] * (STEADY_ANSWERS - 1) + list(step.pools)
+    while good < len(rounds):
+        pool = rounds[good]
+        try:
+            list_one_user(seen_by, str(pool), pool.region, pool.pool_id)
+        except AwsError as error:
+            if error.missing:
+                raise KeyUnusableError(f"there is no user pool {pool}: mend its ARN") from None
+            pause = RETRY_PAUSES_S[min(attempt, len(RETRY_PAUSES_S) - 1)]
+            if clock.now() + dt.timedelta(seconds=pause) > deadline:
+                raise KeyUnusableError(
+                    f"the {step.stage} key still can't list {pool} after {step.wait_s:.0f} s: {error.code};"
+                    " no key was taken away; run the command again when that is mended"
+                ) from None
+            attempt += 1
+            good = 0 if good < STEADY_ANSWERS else good
+            clock.sleep(pause)
+            continue
+        good += 1
+        if good < STEADY_ANSWERS:
+            clock.sleep(STEADY_PAUSE_S)
+
+
+def list_one_user(aws: Aws, arn: str, region: str, pool_id: str) -> None:
+    """The smallest possible ListUsers: one user, one attribute, and the answer is thrown away."""
+    aws.call(LIST_USERS, arn, region=region, UserPoolId=pool_id, Limit=1, AttributesToGet=["sub"])
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
