@@ -134,7 +134,7 @@ class StateContract:
         assert set(store.find(["nobody", "anna", "ANNA"])) == {"anna"}
         assert store.rows([row + 1_000, row]) == [(row, known("anna"))]
 
-    @pytest.mark.parametrize("count", [1, 2, 8, 9, 64, 65, 500, 501, 1_203])
+    @pytest.mark.parametrize("count", [1, 9, 64, 501])
     def test_any_number_of_users_is_found_at_once_in_the_order_of_their_rows(self, opener: Opener, count: int) -> None:
         store = opener()
         users = [known(f"user-{n}") for n in range(count)]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from adapter.arn import parse_pool_arn
 from adapter.state.base import Store
+from adapter.state.clock import machine_clock
 from adapter.state.lock import HeldError, Holder
 from adapter.state.sqlite import SqliteStore
 from adapter.state.url import SqliteUrl, parse_state_url
 
 if TYPE_CHECKING:
-    import boto3
+    from botocore.session import Session
 
 #: Seconds between two looks at a file that another adapter holds.
 _LOOK_SECONDS = 0.5
@@ -23,11 +24,11 @@ def open_store(
     url: str,
     pool_arn: str,
     *,
-    service_session: Callable[[], boto3.Session] | None = None,
+    service_session: Callable[[], Session] | None = None,
     lease_seconds: float = 30.0,
     waiting: Callable[[Holder], None] | None = None,
     pause: Callable[[float], bool] | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = machine_clock,
 ) -> Store:
     """Open the state of one pool and become its only writer.
 
@@ -40,7 +41,7 @@ def open_store(
             when that one is gone. None: a state that is held is refused at once.
         pause: waits the given seconds between two looks and says whether to stop waiting (`Event.wait` of a stop
             event does). None: sleeps and goes on.
-        clock: seconds that only move forward, also while the machine sleeps if possible.
+        clock: seconds that only move forward, also while the machine is suspended if possible.
 
     Raises:
         ConfigError: the URL is wrong; StateError (a ConfigError) when the store can't be used; HeldError (a StateError)
@@ -59,4 +60,19 @@ def open_store(
                 waiting(error.holder)
                 if pause(_LOOK_SECONDS):
                     raise
-    raise NotImplementedError
+    if service_session is None:
+        raise ValueError("a DynamoDB state needs a session")
+    # boto3's parts take a while to import: not for those who use SQLite.
+    from adapter.state.dynamo import DynamoStore
+    from adapter.state.dynamo_client import Table
+
+    return DynamoStore(
+        service_session(),
+        Table(parsed.table, parsed.region or parse_pool_arn(pool_arn).region),
+        pool_arn,
+        cache=parsed.cache,
+        lease_seconds=lease_seconds,
+        waiting=waiting,
+        pause=pause,
+        clock=clock,
+    )

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 #: "CgSt" in ASCII, at offset 68 of the file: `file` and anybody with a hex dump can tell what it is.
 APPLICATION_ID = int.from_bytes(b"CgSt", "big")
 
+INDEX = "CREATE UNIQUE INDEX users_by_name ON users (username)"
+
 #: One entry per version, each a sequence of statements that lead there from the version before.
 #: Never edit an entry that was released; append one.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -33,7 +35,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         CREATE TABLE users (
             row INTEGER PRIMARY KEY AUTOINCREMENT,
             digest BLOB NOT NULL,
-            username TEXT NOT NULL UNIQUE,
+            username TEXT NOT NULL,
             sub TEXT,
             attributes BLOB NOT NULL,
             enabled INTEGER,
@@ -44,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             missing_since_ms INTEGER
         ) STRICT
         """,
+        INDEX,
     ),
 )
 VERSION = len(MIGRATIONS)

@@ -1,0 +1,135 @@
+"""Requests to DynamoDB, and what their failures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
+
+from adapter.errors import StateError, StoreUnavailableError
+from adapter.state.dynamo_items import Item
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+#: Requests in flight at most.
+CONNECTIONS: Final = 32
+#: Everything that the adapter does to the table, and so all that its role needs. TransactWriteItems is allowed by
+#: dynamodb:PutItem (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
+ACTIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem")
+#: What `python -m adapter state import --force` and `reset` need on top.
+ADMIN_ACTIONS: Final = ("dynamodb:DeleteItem",)
+
+_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+_CANCELED: Final = "TransactionCanceledException"
+_DENIED: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException"})
+
+
+class FencedError(Exception):
+    """A conditional write was refused: somebody with a higher fence, or another owner, was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table in a region: where requests go. `where` names it in messages."""
+
+    name: str
+    region: str
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"the DynamoDB table {self.name} in {self.region}"
+
+
+def make_client(
+    session: Session, region: str, *, attempts: int, timeout_s: float, connections: int = 1
+) -> DynamoDBClient:
+    """A client for one region; `attempts` counts the first one too, `timeout_s` is for the next bytes of an answer."""
+    config = Config(
+        max_pool_connections=connections,
+        connect_timeout=timeout_s,
+        read_timeout=timeout_s,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        # Every request is built from constants and checked values; the check would double the time of a small request.
+        parameter_validation=False,
+    )
+    return cast("DynamoDBClient", session.create_client("dynamodb", region_name=region, config=config))
+
+
+def keep_answers_raw(client: DynamoDBClient) -> None:
+    """Give the answers of Query as their JSON in the member `Raw`: botocore's parser takes 20 times as long."""
+
+    def before_parse(
+        response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_context: object
+    ) -> None:
+        if response_dict["status_code"] == 200:
+            customized_response_dict["Raw"] = response_dict["body"]
+            response_dict["body"] = b"{}"
+
+    client.meta.events.register("before-parse.dynamodb.Query", before_parse)
+
+
+@contextmanager
+def translated(table: Table, action: str) -> Iterator[None]:
+    """Turn botocore's errors into the adapter's. `action` is the IAM name of what is tried.
+
+    Raises:
+        FencedError: the condition of a write was not met.
+        StateError: no table, no permission, no credentials: a person must mend it.
+        StoreUnavailableError: everything else: try again.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _meaning(error, table, action) from error
+    except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
+        raise StateError(
+            f"STATE_URL: there are no AWS credentials for {table.where}; give the task a role, or the process a key"
+        ) from error
+    except BotoCoreError as error:
+        raise StoreUnavailableError(f"STATE_URL: {table.where} can't be reached ({type(error).__name__})") from error
+
+
+def _meaning(error: ClientError, table: Table, action: str) -> Exception:
+    code = str(error.response.get("Error", {}).get("Code", "unknown"))
+    if code == _CONDITION_FAILED:
+        return FencedError()
+    if code == _CANCELED:
+        reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+        if "ConditionalCheckFailed" in reasons:
+            return FencedError()
+        code = next((str(reason) for reason in reasons if reason not in (None, "None")), code)
+    if code == "ResourceNotFoundException":
+        return StateError(f"STATE_URL: {table.where} does not exist; create it (docs/state.md) or name another one")
+    if code in _DENIED:
+        return StateError(
+            f"STATE_URL: {table.where} refused {action} ({code}); allow the role {', '.join(ACTIONS)} on it"
+        )
+    if code == "ValidationException":
+        return StateError(
+            f"STATE_URL: {table.where} refused {action} ({code}); its keys must be pk (S, HASH) and sk (S, RANGE)"
+        )
+    return StoreUnavailableError(f"STATE_URL: {table.where} does not answer just now ({code})")
+
+
+def get(client: DynamoDBClient, table: Table, key: Item) -> Item | None:
+    """One item as it is now (a consistent read), or None."""
+    with translated(table, "dynamodb:GetItem"):
+        answer: Mapping[str, Any] = client.get_item(TableName=table.name, Key=key, ConsistentRead=True)
+    return answer.get("Item")
+
+
+def fenced_put(table: Table, item: Item) -> dict[str, Any]:
+    """The members of a PutItem (or of a Put in a transaction) that refuses to write over a higher fence."""
+    return {
+        "TableName": table.name,
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(f) OR f <= :f",
+        "ExpressionAttributeValues": {":f": item["f"]},
+    }
