@@ -16,6 +16,7 @@ from moto.cognitoidp.responses import CognitoIdpResponse
 from moto.core import authorization
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.responses import DynamoHandler
+from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.events.responses import EventsHandler
 from moto.iam import access_control
 from moto.iam import models as iam_models
@@ -145,6 +146,19 @@ def _one_at_a_time(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return locked
 
 
+def _remember_deployment(create: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """ECS tells what a service was created with; moto forgets these two, so that every plan wants to set them again."""
+
+    def create_service(self: Any) -> Any:
+        answer = create(self)
+        service = answer.result["service"]
+        service.enable_ecs_managed_tags = self._get_param("enableECSManagedTags", if_none=False)
+        service.deployment_configuration = self._get_param("deploymentConfiguration")
+        return answer
+
+    return create_service
+
+
 def apply() -> None:
     """Put all rules in force, once per process."""
     # IAM: AWS evaluates a policy's Resource against the ARN that the request names; moto uses "*" for these services.
@@ -157,6 +171,8 @@ def apply() -> None:
     policies = json.loads(aws_managed_policies_data)
     ours = json.dumps({name: policy for name, policy in policies.items() if "AmazonECS" in name})
     _replace(iam_models, "aws_managed_policies_data", ours)
+    create = EC2ContainerServiceResponse.create_service
+    _replace(EC2ContainerServiceResponse, "create_service", _remember_deployment(create))
     # DynamoDB: conditional updates are atomic; moto's threads read and write a row without a lock.
     _replace(DynamoHandler, "call_action", _one_at_a_time(DynamoHandler.call_action))
 
