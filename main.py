@@ -12,7 +12,7 @@ from adapter.manifest import read
 from stacks.inputs import inputs_from
 
 
-def main(environ: Mapping[str, str], outdir: str = "") -> int:
+def main(environ: Mapping[str, str], outdir: str | None = None) -> int:
     """Synthesize. `SOURCE_MANIFEST` names the manifest; the exit code is 0, or 2 for a bad manifest."""
     manifest_file = environ.get("SOURCE_MANIFEST") or str(Path(__file__).parent / "source.yaml")
     try:
@@ -27,7 +27,7 @@ def main(environ: Mapping[str, str], outdir: str = "") -> int:
     from stacks.bindings import App
 
     # Validation would run `terraform version` on every synth; `required_version` says the same later.
-    app = App(skip_validation=True, **({"outdir": outdir} if outdir else {}))
+    app = App(skip_validation=True, outdir=outdir)
     build(app, inputs)
     app.synth()
     return 0

@@ -8,6 +8,7 @@ from stacks.bindings import (
     AwsProvider,
     CloudBackend,
     DataAwsCallerIdentity,
+    DataAwsPartition,
     LocalBackend,
     NamedCloudWorkspace,
     S3Backend,
@@ -24,15 +25,20 @@ PROVIDER_VERSIONS = ">= 6.25.0, < 7.0.0"
 
 @dataclass(frozen=True)
 class Home:
-    """Where a stack is deployed. `account` is known when it is applied."""
+    """Where a stack is deployed. `account` and `dns_suffix` are known when it is planned."""
 
     partition: str
     region: str
     account: str
+    dns_suffix: str
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of something in this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def endpoint(self, service: str) -> str:
+        """The name by which KMS knows that a service of this region calls it."""
+        return f"{service}.{self.region}.{self.dns_suffix}"
 
 
 def set_up(stack: TerraformStack, inputs: Inputs) -> Home:
@@ -49,11 +55,16 @@ def set_up(stack: TerraformStack, inputs: Inputs) -> Home:
     stack.add_override("terraform.required_providers.aws.version", PROVIDER_VERSIONS)
     _backend(stack, inputs)
     caller = DataAwsCallerIdentity(stack, "current")
-    return Home(inputs.partition, inputs.region, caller.account_id)
+    partition = DataAwsPartition(stack, "partition")
+    return Home(inputs.partition, inputs.region, caller.account_id, partition.dns_suffix)
 
 
 def output(stack: TerraformStack, name: str, value: str, description: str) -> None:
-    """An output, always with a description; none of ours is a secret."""
+    """An output, always with a description; none of ours is a secret.
+
+    The names of a source's outputs have dashes, the ids of its resources `SOURCE_` (no name of a source has that), so
+    that no two of them are ever the same.
+    """
     TerraformOutput(stack, name, value=value, description=description)
 
 

@@ -36,7 +36,6 @@ from cdktf import (  # noqa: E402 - after the provider package was hollowed out
     App,
     CloudBackend,
     DataResource,
-    Fn,
     LocalBackend,
     LocalExecProvisioner,
     NamedCloudWorkspace,
@@ -76,6 +75,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic  # noqa: E402
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue  # noqa: E402
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint  # noqa: E402
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule  # noqa: E402
+from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule  # noqa: E402
 
 __all__ = [
     "App",
@@ -97,7 +97,6 @@ __all__ = [
     "EcsCluster",
     "EcsService",
     "EcsTaskDefinition",
-    "Fn",
     "IamAccessKey",
     "IamPolicy",
     "IamRole",
@@ -120,4 +119,5 @@ __all__ = [
     "Testing",
     "VpcEndpoint",
     "VpcSecurityGroupEgressRule",
+    "VpcSecurityGroupIngressRule",
 ]

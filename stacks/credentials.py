@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from iam.names import SECRET_TAG, secret_tag
 from iam.policy import list_users_statement
 from stacks.base import output
 from stacks.bindings import (
@@ -54,8 +55,8 @@ def add_credentials(stack: TerraformStack, inputs: Inputs, source: SourceInputs,
     user = _user(stack, inputs, source)
     secret = SecretsmanagerSecret(
         stack,
-        f"{source.name}-key",
-        name=f"{inputs.name}/{source.name}/aws-key",
+        f"{source.name}_key",
+        name=_secret_name(inputs, source),
         description=f"Access key that may list the users of {source.pool.pool_id}; used by {source.full_name}",
         kms_key_id=kms_key_arn or None,
         # The key dies with its user, so keeping the deleted secret helps nobody and blocks its name.
@@ -72,23 +73,29 @@ def _user(stack: TerraformStack, inputs: Inputs, source: SourceInputs) -> IamUse
     name = source.credentials.user_name or fit(f"{source.full_name}-{inputs.region}", 64)
     user = IamUser(
         stack,
-        f"{source.name}-user",
+        f"{source.name}_user",
         name=name,
         path=source.credentials.user_path,
         permissions_boundary=source.credentials.permissions_boundary_arn,
+        # `python -m iam rotate` and `status` find the secret by this.
+        tags={SECRET_TAG: secret_tag(inputs.region, _secret_name(inputs, source))},
         # Keys are made outside Terraform (minted, rotated); without this AWS refuses to delete the user.
         force_destroy=True,
     )
     policy = IamPolicy(
         stack,
-        f"{source.name}-list-users",
+        f"{source.name}_list-users",
         name=fit(f"{source.full_name}-{inputs.region}-list-users", 128),
         path=source.credentials.user_path,
         description=f"Lists the users of {source.pool.pool_id}, nothing else",
         policy=json_policy(pool_access(source)),
     )
-    IamUserPolicyAttachment(stack, f"{source.name}-user-list-users", user=user.name, policy_arn=policy.arn)
+    IamUserPolicyAttachment(stack, f"{source.name}_user-list-users", user=user.name, policy_arn=policy.arn)
     return user
+
+
+def _secret_name(inputs: Inputs, source: SourceInputs) -> str:
+    return f"{inputs.name}/{source.name}/aws-key"
 
 
 def _minted(
@@ -97,7 +104,7 @@ def _minted(
     """A key made by `python -m iam mint`, so that the secret key is in no plan and no state."""
     return DataResource(
         stack,
-        f"{source.name}-minted-key",
+        f"{source.name}_minted-key",
         triggers_replace={"user": user.unique_id, "secret": secret.arn},
         provisioners=[
             LocalExecProvisioner(
@@ -105,7 +112,9 @@ def _minted(
                 # From cdktf.out/stacks/NAME to the folder of main.py.
                 working_dir="../../..",
                 # A bare name: no path of the machine that synthesized.
-                command=f"python3 -m iam mint --user-name {user.name} --secret-id {secret.arn} --region {inputs.region}",
+                command=(
+                    f"python3 -m iam mint --user-name {user.name} --secret-id {secret.arn} --region {inputs.region}"
+                ),
             )
         ],
     )
@@ -116,6 +125,6 @@ def _managed(
 ) -> SecretsmanagerSecretVersion:
     """A key made by Terraform, for runners without Python. Terraform's state then holds the secret key."""
     del inputs
-    key = IamAccessKey(stack, f"{source.name}-access-key", user=user.name)
+    key = IamAccessKey(stack, f"{source.name}_access-key", user=user.name)
     value = json.dumps({"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret})
-    return SecretsmanagerSecretVersion(stack, f"{source.name}-key-value", secret_id=secret.id, secret_string=value)
+    return SecretsmanagerSecretVersion(stack, f"{source.name}_key-value", secret_id=secret.id, secret_string=value)

@@ -182,19 +182,19 @@ def _problems(source: Source) -> Iterator[str]:
         if value is not None and value.value is not None:
             yield source.problem(
                 f"spec.auth.credentials.{name}.value",
-                "found a value in clear, which would end up in Terraform's state; expected none: remove auth.credentials"
-                " (a key is minted) or use spec.credentials with mode existing and secretArn",
+                "found a value in clear, which would end up in Terraform's state; expected none: remove"
+                " auth.credentials (a key is minted) or use spec.credentials with mode existing and secretArn",
             )
     for index, each in enumerate(spec.adapter_overrides.env):
-        path = ("spec", "adapterOverrides", "env", index, "name")
+        place = ("spec", "adapterOverrides", "env", index, "name")
         if each.name in _SECRET_VARIABLES:
             yield source.document.problem(
-                path,
+                place,
                 f"found {each.name}, a secret in clear; expected"
                 f" {'spec.delivery.headersSecretArn' if each.name == 'DELIVERY_HEADERS' else 'spec.credentials'}",
             )
         elif each.name in _DECIDED:
-            yield source.document.problem(path, f"found {each.name}, which the deployment decides; remove it")
+            yield source.document.problem(place, f"found {each.name}, which the deployment decides; remove it")
     if spec.state.url is not None:
         yield source.problem("spec.state.url", "found a URL; expected spec.state.dynamodb to deploy on AWS")
 

@@ -57,7 +57,7 @@ def add_network(stack: TerraformStack, source: SourceInputs, default: DefaultVpc
     if not groups:
         group = SecurityGroup(
             stack,
-            f"{source.name}-egress",
+            f"{source.name}_egress",
             name=source.full_name,
             description=f"{source.full_name}: no way in, out to AWS and the sink",
             vpc_id=vpc_id,
@@ -67,7 +67,7 @@ def add_network(stack: TerraformStack, source: SourceInputs, default: DefaultVpc
         ):
             VpcSecurityGroupEgressRule(
                 stack,
-                f"{source.name}-egress-{port}",
+                f"{source.name}_egress-{port}",
                 security_group_id=group.id,
                 description="AWS endpoints and the sink" if port == 443 else "The sink",
                 ip_protocol="tcp",

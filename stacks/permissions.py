@@ -8,20 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from adapter.state.dynamo_client import ACTIONS
 from iam.policy import document, policy_text, statement
-
-#: What the DynamoDB state store calls on its table.
-TABLE_ACTIONS = (
-    "dynamodb:BatchGetItem",
-    "dynamodb:BatchWriteItem",
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:DescribeTable",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:UpdateItem",
-)
 
 
 def json_policy(*statements: Mapping[str, Any]) -> str:
@@ -83,7 +71,7 @@ def pull_image(repository_arn: str) -> list[dict[str, Any]]:
 
 def use_table(table_arn: str) -> dict[str, Any]:
     """Read and write the rows of the state table."""
-    return statement("KeepState", TABLE_ACTIONS, [table_arn])
+    return statement("KeepState", ACTIONS, [table_arn])
 
 
 def put_events(bus_arns: Sequence[str]) -> dict[str, Any]:
@@ -101,6 +89,51 @@ def assume_role(role_arn: str) -> dict[str, Any]:
     return statement("TakePoolRole", ["sts:AssumeRole"], [role_arn])
 
 
-def use_key(key_arn: str, actions: Sequence[str]) -> dict[str, Any]:
-    """Use a customer key."""
-    return statement("UseKey", actions, [key_arn])
+def use_key(key_arn: str, services: Sequence[str], *, write: bool) -> dict[str, Any]:
+    """Use the customer key through these services (`secretsmanager.eu-central-1.amazonaws.com`), not directly."""
+    actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if write else [])]
+    return statement("UseKey", actions, [key_arn], {"StringEquals": {"kms:ViaService": list(services)}})
+
+
+def customer_key_policy(*, partition: str, region: str, account: str, dns_suffix: str, log_groups: str) -> str:
+    """The policy of the customer key: IAM decides within the account; Logs and alarms use it for this account only.
+
+    In a key's policy the resource `*` is the key itself
+    (https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html).
+    """
+    logs = f"arn:{partition}:logs:{region}:{account}"
+    itself = "in a key's policy it names the key itself"
+    return policy_text(
+        document(
+            {
+                "Sid": "IamOfThisAccountDecides",
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            statement(
+                "LogsOfThisDeployment",
+                [
+                    "kms:Decrypt",
+                    "kms:DescribeKey",
+                    "kms:Encrypt",
+                    "kms:GenerateDataKey",
+                    "kms:ReEncryptFrom",
+                    "kms:ReEncryptTo",
+                ],
+                ["*"],
+                condition={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"{logs}:log-group:{log_groups}"}},
+                any_resource_because=itself,
+            )
+            | {"Principal": {"Service": f"logs.{region}.{dns_suffix}"}},
+            statement(
+                "AlarmsOfThisAccount",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                ["*"],
+                condition={"StringEquals": {"aws:SourceAccount": account}},
+                any_resource_because=itself,
+            )
+            | {"Principal": {"Service": "cloudwatch.amazonaws.com"}},
+        )
+    )

@@ -26,7 +26,9 @@ from stacks.credentials import PoolCredentials
 from stacks.inputs import Inputs, SourceInputs
 from stacks.names import fit
 from stacks.network import Place
-from stacks.permissions import ecs_tasks_trust, json_policy, pull_image, read_secrets, use_table, write_logs
+from stacks.observability import Watched
+from stacks.permissions import ecs_tasks_trust, json_policy, pull_image, read_secrets, use_key, use_table, write_logs
+from stacks.registry import ImageReference
 
 #: The user of the image (Dockerfile).
 CONTAINER_USER = "10001:10001"
@@ -38,8 +40,7 @@ class ServiceParts:
     """What the service is put together from."""
 
     cluster: EcsCluster
-    image: str
-    repository_arn: str
+    image: ImageReference
     credentials: PoolCredentials
     table: DynamodbTable
     place: Place
@@ -49,44 +50,36 @@ class ServiceParts:
     kms_key_arn: str = ""
 
 
-def add_service(stack: TerraformStack, inputs: Inputs, home: Home, source: SourceInputs, parts: ServiceParts) -> None:
+def add_service(
+    stack: TerraformStack, inputs: Inputs, home: Home, source: SourceInputs, parts: ServiceParts
+) -> Watched:
     """The log group, the two roles, the task definition and the service of one source."""
     logs = CloudwatchLogGroup(
         stack,
-        f"{source.name}-logs",
+        f"{source.name}_logs",
         name=f"/{inputs.name}/{source.name}",
         retention_in_days=inputs.shared.log_retention_days,
         kms_key_id=parts.kms_key_arn or None,
     )
-    secrets = [each for each in (parts.credentials.secret_arn, source.headers_secret_arn) if each]
-    execution = _role(stack, inputs, home, source, "execution", "Starts the task: logs, image, secrets")
+    execution = _role(stack, inputs, home, source, "execution", "starts the task: logs, image, secrets")
     execution_policy = IamRolePolicy(
         stack,
-        f"{source.name}-execution-policy",
+        f"{source.name}_execution-policy",
         name="start-task",
         role=execution.id,
-        policy=json_policy(
-            write_logs(logs.arn),
-            *([read_secrets(secrets)] if secrets else []),
-            *(pull_image(parts.repository_arn) if parts.repository_arn else []),
-        ),
+        policy=json_policy(*execution_statements(home, source, parts, logs.arn)),
     )
-    task = _role(stack, inputs, home, source, "task", "The adapter itself: its state, its sink, its key")
+    task = _role(stack, inputs, home, source, "task", "the adapter itself: its state, its sink, its key")
     task_policy = IamRolePolicy(
         stack,
-        f"{source.name}-task-policy",
+        f"{source.name}_task-policy",
         name="run-adapter",
         role=task.id,
-        policy=json_policy(
-            use_table(parts.table.arn),
-            *([read_secrets([parts.credentials.secret_arn])] if parts.credentials.secret_arn else []),
-            *parts.credentials.task_statements,
-            *parts.sink_statements,
-        ),
+        policy=json_policy(*task_statements(home, parts)),
     )
     definition = EcsTaskDefinition(
         stack,
-        f"{source.name}-task",
+        f"{source.name}_task",
         family=source.full_name,
         requires_compatibilities=["FARGATE"],
         network_mode="awsvpc",
@@ -102,7 +95,7 @@ def add_service(stack: TerraformStack, inputs: Inputs, home: Home, source: Sourc
     )
     service = EcsService(
         stack,
-        f"{source.name}-service",
+        f"{source.name}_service",
         name=source.full_name,
         cluster=parts.cluster.id,
         task_definition=definition.arn,
@@ -130,6 +123,36 @@ def add_service(stack: TerraformStack, inputs: Inputs, home: Home, source: Sourc
     output(stack, f"{source.name}-service-name", service.name, "ECS service that runs the adapter.")
     output(stack, f"{source.name}-task-definition-arn", definition.arn, "Task definition of the adapter.")
     output(stack, f"{source.name}-log-group", logs.name, "Log group: `aws logs tail NAME --follow`.")
+    return Watched(source=source, service=service.name, log_group=logs.name)
+
+
+def execution_statements(home: Home, source: SourceInputs, parts: ServiceParts, log_group: str) -> list[dict[str, Any]]:
+    """What ECS needs to start the task: this log group, these secrets, this repository."""
+    secrets = [each for each in (parts.credentials.secret_arn, source.headers_secret_arn) if each]
+    statements = [write_logs(log_group)]
+    if secrets:
+        statements.append(read_secrets(secrets))
+    if parts.image.repository_arn:
+        statements += pull_image(parts.image.repository_arn)
+    if parts.kms_key_arn and secrets:
+        statements.append(use_key(parts.kms_key_arn, [home.endpoint("secretsmanager")], write=False))
+    return statements
+
+
+def task_statements(home: Home, parts: ServiceParts) -> list[dict[str, Any]]:
+    """What the adapter itself needs: this table, its own secret (to read a rotated key), this sink."""
+    statements = [use_table(parts.table.arn)]
+    services = ["dynamodb"]
+    if parts.credentials.secret_arn:
+        statements.append(read_secrets([parts.credentials.secret_arn]))
+        services.append("secretsmanager")
+    statements += parts.credentials.task_statements
+    statements += parts.sink_statements
+    if any(each["Action"] == "sqs:SendMessage" for each in parts.sink_statements):
+        services.append("sqs")
+    if parts.kms_key_arn:
+        statements.append(use_key(parts.kms_key_arn, [home.endpoint(each) for each in services], write=True))
+    return statements
 
 
 def container(inputs: Inputs, source: SourceInputs, parts: ServiceParts, log_group: str) -> dict[str, Any]:
@@ -153,7 +176,7 @@ def container(inputs: Inputs, source: SourceInputs, parts: ServiceParts, log_gro
         secrets["DELIVERY_HEADERS"] = source.headers_secret_arn
     return {
         "name": CONTAINER,
-        "image": parts.image,
+        "image": parts.image.uri,
         "essential": True,
         "user": CONTAINER_USER,
         "readonlyRootFilesystem": True,
@@ -189,7 +212,7 @@ def _role(
 ) -> IamRole:
     return IamRole(
         stack,
-        f"{source.name}-{kind}-role",
+        f"{source.name}_{kind}-role",
         name=fit(f"{source.full_name}-{inputs.region}-{kind}", 64),
         path=source.credentials.user_path,
         description=f"{source.full_name}: {description}",

@@ -44,7 +44,7 @@ def quantity(text: str | int) -> float:
 
 
 def task_size(resources: Resources) -> tuple[TaskSize, str]:
-    """The smallest Fargate size that has what is asked for (the larger of limit and request), and a note if they differ.
+    """The smallest Fargate size that has what is asked for (the larger of limit and request), and a note if none has.
 
     Nothing asked for: a quarter of a vCPU and 512 MiB.
     """

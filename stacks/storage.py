@@ -14,7 +14,7 @@ def add_table(stack: TerraformStack, source: SourceInputs, kms_key_arn: str) -> 
     """One table per source: its rows are one pool's users."""
     table = DynamodbTable(
         stack,
-        f"{source.name}-state",
+        f"{source.name}_state",
         name=source.table_name,
         billing_mode="PAY_PER_REQUEST",
         hash_key="pk",

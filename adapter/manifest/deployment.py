@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from adapter.manifest.spec import KeyArn, Name, Network, Region, Spec, Text, TopicArn, like
@@ -75,7 +76,7 @@ class DeploymentSpec(Spec, frozen=True, kw_only=True):
     """What the sources share."""
 
     region: Region | None = None
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
     image: Image = Image()
     encryption: Encryption = Encryption()
     log_retention_days: RetentionDays = 365

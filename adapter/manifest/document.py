@@ -165,13 +165,8 @@ class _Reader:
         if not all(isinstance(part, yaml.MappingNode) for part in parts):
             raise self._refuse(node, path, "found '<<' with something else; expected an alias of a mapping")
         # One level deeper than it is: a mapping that merges itself ends at MAX_DEPTH.
-        return [{**self._mapping(part, (*path, "<<"))} for part in parts if self._spend(part)]
-
-    def _spend(self, node: yaml.Node) -> bool:
-        self._left -= 1
-        if self._left < 0:
-            raise self._refuse(node, (), f"found more than {MAX_VALUES} values; remove the nested aliases")
-        return True
+        merged = [self._value(part, (*path, "<<")) for part in parts]
+        return [part for part in merged if isinstance(part, dict)]
 
     def _key(self, node: yaml.Node, path: Path) -> str:
         if not isinstance(node, yaml.ScalarNode) or (node.tag not in _TEXT and node.tag not in _SCALARS):

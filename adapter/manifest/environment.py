@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from adapter.manifest.source import Source
 from adapter.manifest.spec import Delivery, Sink, SourceSpec
@@ -106,7 +107,7 @@ def _delivery(delivery: Delivery) -> dict[str, str]:
     return _told(pairs)
 
 
-def _told(pairs: dict[str, tuple[object, object]]) -> dict[str, str]:
+def _told(pairs: Mapping[str, tuple[object, object]]) -> dict[str, str]:
     """The variables whose value differs from the default, as text."""
     return {name: _text(value) for name, (value, default) in pairs.items() if value != default}
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from adapter.arn import ArnError, parse_pool_arn
 from adapter.manifest.deployment import DeploymentSpec
 from adapter.manifest.document import Document, Path
-from adapter.manifest.spec import Auth, SecretValue, Sink, SourceSpec
+from adapter.manifest.spec import Auth, Network, SecretValue, Sink, SourceSpec
 
 _RESERVED = ("ARN", "K_SINK", "NAME", "NAMESPACE", "K_COMPONENT")
 Finding = tuple[Path, str]
@@ -33,11 +33,9 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
     if spec.state.url is not None and spec.state.dynamodb is not None:
         yield ("spec", "state"), "found both dynamodb and url; expected one of them"
     if (spec.credentials.mode == "existing") != (spec.credentials.secret_arn is not None):
-        yield (
-            ("spec", "credentials", "secretArn"),
-            f"found {'a secret' if spec.credentials.secret_arn else 'nothing'} with mode {spec.credentials.mode};"
-            " expected secretArn with mode existing, and only there",
-        )
+        found = "a secret" if spec.credentials.secret_arn else "nothing"
+        wanted = "expected secretArn with mode existing, and only there"
+        yield ("spec", "credentials", "secretArn"), f"found {found} with mode {spec.credentials.mode}; {wanted}"
     seen: set[str] = set()
     for index, each in enumerate(spec.adapter_overrides.env):
         path: Path = ("spec", "adapterOverrides", "env", index, "name")
@@ -47,13 +45,20 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
             yield path, f"found {each.name} a second time; keep one of them"
         seen.add(each.name)
     if spec.network is not None:
-        yield from network_problems(spec.network.vpc_id, spec.network.subnet_ids, ("spec", "network"))
+        yield from network_problems(spec.network, ("spec", "network"))
 
 
-def network_problems(vpc_id: str | None, subnet_ids: tuple[str, ...], path: Path) -> Iterator[Finding]:
-    """A VPC without subnets, or subnets without their VPC."""
-    if (vpc_id is None) != (not subnet_ids):
+def network_problems(network: Network, path: Path) -> Iterator[Finding]:
+    """A VPC without subnets, subnets without their VPC, endpoints in a VPC that is not the manifest's."""
+    if (network.vpc_id is None) != (not network.subnet_ids):
         yield path, "found one of vpcId and subnetIds; expected both, or neither for the default VPC"
+    if network.vpc_endpoints and not (network.vpc_id and network.route_table_ids):
+        yield (
+            (*path, "vpcEndpoints"),
+            "found true; expected vpcId, subnetIds and routeTableIds with it (of the subnets: for S3 and DynamoDB)",
+        )
+    if network.route_table_ids and not network.vpc_endpoints:
+        yield (*path, "routeTableIds"), "found route tables; expected vpcEndpoints: true with them, or none"
 
 
 def deployment_problems(spec: DeploymentSpec) -> Iterator[Finding]:
@@ -64,7 +69,7 @@ def deployment_problems(spec: DeploymentSpec) -> Iterator[Finding]:
         yield ("spec", "encryption"), "found both createKey and keyArn; expected one of them"
     if spec.alarms.create_topic and spec.alarms.topic_arn:
         yield ("spec", "alarms"), "found both createTopic and topicArn; expected one of them"
-    yield from network_problems(spec.network.vpc_id, spec.network.subnet_ids, ("spec", "network"))
+    yield from network_problems(spec.network, ("spec", "network"))
 
 
 def warnings(document: Document, spec: SourceSpec) -> Iterator[str]:
@@ -88,19 +93,19 @@ def warnings(document: Document, spec: SourceSpec) -> Iterator[str]:
                 secret = value.value_from_secret
                 yield note(
                     ("spec", "auth", "credentials", name, "valueFromSecret"),
-                    f"the secret {secret.name} can't be read here; on AWS spec.credentials says where the key comes from",
+                    f"the secret {secret.name} can't be read here; on AWS spec.credentials decides",
                 )
         if given is None:
             which = "iamRole" if spec.auth.iam_role else "iam"
             yield note(("spec", "auth", which), "a role for a Kubernetes service account is not used here")
     overrides = spec.adapter_overrides
-    for field, value in (
-        ("tolerations", overrides.tolerations),
-        ("nodeSelector", overrides.node_selector),
-        ("affinity", overrides.affinity),
-        ("public", overrides.public),
+    for field, given_here in (
+        ("tolerations", overrides.tolerations is not None),
+        ("nodeSelector", overrides.node_selector is not None),
+        ("affinity", overrides.affinity is not None),
+        ("public", overrides.public is not None),
     ):
-        if value is not None:
+        if given_here:
             yield note(("spec", "adapterOverrides", field), "not used here")
     for index, each in enumerate(overrides.env):
         if each.value_from is not None:

@@ -9,6 +9,9 @@ from adapter.manifest.deployment import DeploymentDocument
 from adapter.manifest.document import Document, Path
 from adapter.manifest.spec import SourceSpec
 
+#: What a manifest without a deployment document shares: the defaults.
+NO_DEPLOYMENT = DeploymentDocument(api_version="cognito-source/v1alpha1", kind="CognitoSourceDeployment")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -40,13 +43,9 @@ class Manifest:
 
     file: str
     sources: tuple[Source, ...]
-    deployment: DeploymentDocument = field(default_factory=lambda: _default_deployment())
+    deployment: DeploymentDocument = NO_DEPLOYMENT
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What has no meaning outside Kubernetes, one line each."""
         return tuple(line for source in self.sources for line in source.warnings)
-
-
-def _default_deployment() -> DeploymentDocument:
-    return DeploymentDocument(api_version="cognito-source/v1alpha1", kind="CognitoSourceDeployment")

@@ -1,8 +1,8 @@
 """The documents of a manifest, as types: the single source of its validation and of the published JSON Schema.
 
-A source has the shape of TriggerMesh's `AWSCognitoUserPoolSource` (CRD `sources.triggermesh.io/v1alpha1`: arn, sink, auth,
-adapterOverrides); `polling`, `delivery`, `state`, `events`, `credentials` and `network` are ours. `delivery` has the names
-of Knative's DeliverySpec. A deployment document holds what several sources share on AWS.
+A source has the shape of TriggerMesh's `AWSCognitoUserPoolSource` (CRD `sources.triggermesh.io/v1alpha1`: arn, sink,
+auth, adapterOverrides); `polling`, `delivery`, `state`, `events`, `credentials` and `network` are ours. `delivery` has
+the names of Knative's DeliverySpec. deployment.py has what several sources share on AWS.
 
 YAML has the names in camelCase. Every field that a type does not know is refused.
 """
@@ -20,6 +20,7 @@ DEPLOYMENT_API_VERSION = "cognito-source/v1alpha1"
 DEPLOYMENT_KIND = "CognitoSourceDeployment"
 
 _PARTITION = r"aws(-[a-z]+)*"
+_REGION = r"[a-z]{2,4}(-[a-z]+)+-\d"
 
 
 def like(pattern: str, expected: str, example: str) -> Meta:
@@ -37,7 +38,7 @@ PoolArn = Annotated[
         description="The user pool's ARN.",
         examples=["arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"],
         extra_json_schema={
-            "pattern": rf"^arn:{_PARTITION}:cognito-idp:[a-z]{{2,4}}(-[a-z]+)+-\d:\d{{12}}:userpool/[\w-]+_[0-9a-zA-Z]+$"
+            "pattern": rf"^arn:{_PARTITION}:cognito-idp:{_REGION}:\d{{12}}:userpool/[\w-]+_[0-9a-zA-Z]+$"
         },
     ),
 ]
@@ -103,7 +104,7 @@ Quantity = (
     Annotated[str, like(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity", "250m")]
     | Annotated[int, Meta(ge=0)]
 )
-Region = Annotated[str, like(r"[a-z]{2,4}(-[a-z]+)+-\d", "an AWS region", "eu-central-1")]
+Region = Annotated[str, like(_REGION, "an AWS region", "eu-central-1")]
 Text = Annotated[str, Meta(min_length=1, extra={"expected": "a text that is not empty"})]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -299,6 +300,9 @@ class Network(Spec, frozen=True, kw_only=True):
     ] = ()
     assign_public_ip: bool | None = None
     vpc_endpoints: bool = False
+    route_table_ids: tuple[
+        Annotated[str, like(r"rtb-[0-9a-f]+", "a route table's id", "rtb-0123456789abcdef0")], ...
+    ] = ()
 
 
 class SourceSpec(Spec, frozen=True, kw_only=True):

@@ -1,0 +1,83 @@
+"""A registry for the adapter's image; deployed before the image is pushed, and so a stack of its own.
+
+Resource: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecr_repository
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from stacks.base import Home, output, set_up
+from stacks.bindings import App, EcrLifecyclePolicy, EcrRepository, TerraformStack
+from stacks.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """What the task definition names. `repository_arn` is "" for an image of another registry."""
+
+    uri: str
+    repository_arn: str
+
+
+class RegistryStack(TerraformStack):
+    """An ECR repository: scanned on push, tags that never move, old images expire."""
+
+    def __init__(self, scope: App, name: str, inputs: Inputs) -> None:
+        super().__init__(scope, name)
+        home = set_up(self, inputs)
+        key_arn = inputs.shared.encryption.key_arn
+        repository = EcrRepository(
+            self,
+            "repository",
+            name=inputs.name,
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration={"scan_on_push": True},
+            encryption_configuration=[{"encryption_type": "KMS", "kms_key": key_arn}] if key_arn else None,
+            # Images are built from the sources again; without this, `cdktf destroy` stops at the first one.
+            force_delete=True,
+        )
+        EcrLifecyclePolicy(
+            self,
+            "repository-lifecycle",
+            repository=repository.name,
+            policy=json.dumps(
+                {
+                    "rules": [
+                        {
+                            "rulePriority": 1,
+                            "description": f"Keep the last {inputs.shared.image.registry.keep} images",
+                            "selection": {
+                                "tagStatus": "any",
+                                "countType": "imageCountMoreThan",
+                                "countNumber": inputs.shared.image.registry.keep,
+                            },
+                            "action": {"type": "expire"},
+                        }
+                    ]
+                }
+            ),
+        )
+        output(self, "image", own_image(inputs, home).uri, "Build and push the adapter's image under this name.")
+
+
+def image_of(inputs: Inputs, home: Home) -> ImageReference:
+    """The image of the manifest, or the one in our own registry."""
+    uri = inputs.shared.image.uri
+    return ImageReference(uri, "") if uri else own_image(inputs, home)
+
+
+def own_image(inputs: Inputs, home: Home) -> ImageReference:
+    """The image in our own registry; its address is known before the registry exists."""
+    tag = inputs.shared.image.registry.tag or _version()
+    uri = f"{home.account}.dkr.ecr.{home.region}.{home.dns_suffix}/{inputs.name}:{tag}"
+    return ImageReference(uri, home.arn("ecr", f"repository/{inputs.name}"))
+
+
+def _version() -> str:
+    try:
+        return version("cognito-source")
+    except PackageNotFoundError:
+        return "latest"
