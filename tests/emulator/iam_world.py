@@ -1,0 +1,160 @@
+"""What the tests of `iam` share: the command line in this process, a clock that doesn't wait, calls that fail."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from demo.aws import EmulatedAws
+from iam.aws import AccessKey, Aws, BotoAws
+from iam.cli import main
+from iam.errors import AwsError
+from iam.options import Edges
+
+NAME = "reader"
+
+
+class FakeClock:
+    """The machine's time plus whatever was slept, without sleeping."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+        self.during_sleep: Callable[[float], None] = lambda _: None
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.during_sleep(seconds)
+
+
+@dataclass
+class Fault:
+    """What call number `at` (from 0) does instead: fail with `code`, after the work was done if `too_late`."""
+
+    at: int
+    code: str
+    too_late: bool = False
+
+
+@dataclass
+class WatchedAws:
+    """AWS with every call recorded, and one of them failing when a fault is planted."""
+
+    inner: Aws
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    fault: Fault | None = None
+    before: Callable[[str], None] = lambda _: None
+
+    def call(self, action: str, resource: str, /, region: str | None = None, **parameters: Any) -> dict[str, Any]:
+        number = len(self.calls)
+        self.calls.append((action, resource))
+        self.before(action)
+        if self.fault and number == self.fault.at:
+            if self.fault.too_late:
+                self.inner.call(action, resource, region=region, **parameters)
+            raise AwsError(action, resource, self.fault.code)
+        return self.inner.call(action, resource, region=region, **parameters)
+
+    def signed_by(self, key: AccessKey) -> Aws:
+        return WatchedAws(self.inner.signed_by(key), self.calls, self.fault, self.before)
+
+
+@dataclass
+class World:
+    """An emulated account and the commands."""
+
+    aws: EmulatedAws
+    pool: str
+    clock: FakeClock = field(default_factory=FakeClock)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    fault: Fault | None = None
+    before: Callable[[str], None] = lambda _: None
+
+    def run(self, *arguments: str, ok: bool = True, text: str | None = None) -> Result:
+        """One command; `calls` then holds its AWS calls."""
+        self.calls = []
+
+        def connect(profile: str | None, region: str | None) -> Aws:
+            inner = BotoAws(profile, region or "eu-central-1")
+            return WatchedAws(inner, self.calls, self.fault, self.before)
+
+        result = CliRunner().invoke(main, list(arguments), obj=Edges(connect=connect, clock=self.clock), input=text)
+        if ok:
+            assert result.exit_code == 0, result.output
+        return result
+
+    def bootstrap(self, *more: str, ok: bool = True) -> Result:
+        return self.run("bootstrap", self.pool, "--name", NAME, *more, ok=ok)
+
+    def client(self, service: str, region: str = "eu-central-1") -> Any:
+        return self.aws.client(service, region)
+
+    def keys(self) -> dict[str, str]:
+        """The user's keys and their status."""
+        listed = self.client("iam").list_access_keys(UserName=NAME)["AccessKeyMetadata"]
+        return {key["AccessKeyId"]: key["Status"] for key in listed}
+
+    def secret(self, stage: str = "AWSCURRENT") -> AccessKey:
+        """The key in the secret."""
+        client = self.client("secretsmanager")
+        value = json.loads(
+            client.get_secret_value(SecretId=f"cognito-source/{NAME}", VersionStage=stage)["SecretString"]
+        )
+        return AccessKey(value["AWS_ACCESS_KEY_ID"], value["AWS_SECRET_ACCESS_KEY"])
+
+    def stages(self) -> dict[str, list[str]]:
+        """The labels of the secret's versions."""
+        found = self.client("secretsmanager").describe_secret(SecretId=f"cognito-source/{NAME}")
+        stages: dict[str, list[str]] = found.get("VersionIdsToStages", {})
+        return stages
+
+    def works(self, key: AccessKey, pool: str | None = None) -> bool:
+        """Whether a key lists the pool under IAM enforcement."""
+        arn = pool or self.pool
+        client = self.aws.client_with("cognito-idp", key.key_id, key.secret, region=arn.split(":")[3])
+        try:
+            client.list_users(UserPoolId=arn.rpartition("/")[2])
+        except client.exceptions.ClientError:
+            return False
+        return True
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that the commands can change, as plain values."""
+        iam, secrets = self.client("iam"), self.client("secretsmanager")
+        users = iam.list_users()["Users"]
+        return {
+            "users": {
+                user["UserName"]: {
+                    "tags": iam.list_user_tags(UserName=user["UserName"])["Tags"],
+                    "keys": iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"],
+                    "policies": iam.list_attached_user_policies(UserName=user["UserName"])["AttachedPolicies"],
+                }
+                for user in users
+            },
+            "policies": [
+                (policy["Arn"], policy["DefaultVersionId"]) for policy in iam.list_policies(Scope="Local")["Policies"]
+            ],
+            "secrets": [
+                (secret["Name"], secret.get("SecretVersionsToStages"), secret.get("Tags"))
+                for secret in secrets.list_secrets()["SecretList"]
+            ],
+        }
+
+
+@pytest.fixture
+def world(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An account with one pool, IAM enforced, and its administrator running the commands."""
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    made = World(aws, aws.create_pool())
+    aws.enforce_iam(on=True)
+    yield made
+    aws.enforce_iam(on=False)
