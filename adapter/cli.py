@@ -69,10 +69,15 @@ def run(*, once: bool = False, manifest: Path | None = None, source: str | None 
 @cli.command()
 @_manifest_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-def config(*, manifest: Path | None, source: str | None, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Only the table of all variables, as in docs/configuration.md.")
+def config(*, manifest: Path | None, source: str | None, as_json: bool, markdown: bool) -> None:
     """Print the effective configuration, secrets masked, and check it."""
     from adapter import config as configuration
+    from adapter import variables
 
+    if markdown:
+        click.echo(variables.markdown(), nl=False)
+        return
     environment = _environment(manifest, source)
     rows = configuration.effective(environment)
     if as_json:

@@ -23,7 +23,7 @@ class Settings:
     """The whole configuration, read and checked. Durations are in seconds, whatever the variable's notation."""
 
     pool: PoolArn
-    sink: str
+    sink: str = field(repr=False)
     extensions: Mapping[str, str]
     sink_timeout_s: float
     ca_certs: str = field(repr=False)
@@ -58,7 +58,7 @@ class Settings:
     backoff_delay_s: float
     delivery_timeout_s: float | None
     retry_after_max_s: float | None
-    dead_letter_sink: str
+    dead_letter_sink: str = field(repr=False)
     headers: Mapping[str, Secret]
     token_file: str
     connect_timeout_s: float
