@@ -127,10 +127,6 @@ class DynamoStore:
         """The known users behind these rows, in their order; rows that are gone are left out."""
         return self._local.rows(rows)
 
-    def users(self) -> Iterator[KnownUser]:
-        """Every known user (for export)."""
-        return self._local.users()
-
     def apply(self, puts: Sequence[KnownUser], deletes: Sequence[str] = (), meta: Meta | None = None) -> Sequence[int]:
         """Store all of it durably, or raise; after StoreUnavailableError repeat the same call until it succeeds.
 

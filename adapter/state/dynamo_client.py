@@ -22,8 +22,6 @@ CONNECTIONS: Final = 32
 #: Everything that the adapter does to the table, and so all that its role needs. TransactWriteItems is allowed by
 #: dynamodb:PutItem (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
 ACTIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem")
-#: What `python -m adapter state import --force` and `reset` need on top.
-ADMIN_ACTIONS: Final = ("dynamodb:DeleteItem",)
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _CANCELED: Final = "TransactionCanceledException"

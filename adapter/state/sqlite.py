@@ -13,6 +13,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,7 +49,7 @@ class SqliteStore:
         if exists:
             _check_header(path, self._where)
         try:
-            self._lock = FileLock(path.with_name(path.name + ".lock"))
+            self._lock = FileLock(lock_path(path))
         except OSError as error:
             raise StateError(
                 f"STATE_URL: the lock of {self._where} can't be made ({error.strerror}); the folder must be writable"
@@ -84,10 +85,6 @@ class SqliteStore:
         """The known users behind these rows, in their order; rows that are gone are left out."""
         return self._table.rows(rows)
 
-    def users(self) -> Iterator[KnownUser]:
-        """Every known user (for export)."""
-        return self._table.users()
-
     def apply(self, puts: Sequence[KnownUser], deletes: Sequence[str] = (), meta: Meta | None = None) -> Sequence[int]:
         """Durably store all of it or none of it: first the deletes, then the puts. Returns the rows of `puts`."""
         if meta is not None and meta.pool_arn != self._pool_arn:
@@ -102,11 +99,6 @@ class SqliteStore:
         """Close the file and release its lock."""
         self._connection.close()
         self._lock.release()
-
-
-def read_only(path: Path) -> sqlite3.Connection:
-    """A connection that can't change the file, for looking at a state that may be in use."""
-    return connect(_uri(path, "mode=ro"), uri=True)
 
 
 def _uri(path: Path, query: str) -> str:
@@ -153,8 +145,22 @@ def _check_header(path: Path, where: str) -> None:
         )
 
 
-def _check_content(path: Path, pool_arn: str, where: str) -> None:
-    """Everything else that is wrong with a file is found here, through a connection that can't write."""
+def lock_path(path: Path) -> Path:
+    """The lock's file of a state file."""
+    return path.with_name(path.name + ".lock")
+
+
+@contextmanager
+def looked_at(path: Path) -> Iterator[tuple[sqlite3.Connection, Meta]]:
+    """A connection that can't change the file, also while an adapter uses it, and whose state it is.
+
+    Raises:
+        StateError: it is not a state, or a newer one, or damaged as far as can be seen at once.
+    """
+    where = f"the state file {path}"
+    _check_place(path, where)
+    if not path.exists():
+        raise StateError(f"STATE_URL: {where} does not exist; no adapter ever used it")
     _check_header(path, where)
     logged = path.with_name(path.name + "-wal").exists()
     # Without a log nothing needs to be read but the file; `immutable` then keeps SQLite from making files beside it.
@@ -167,17 +173,21 @@ def _check_content(path: Path, pool_arn: str, where: str) -> None:
                     f"STATE_URL: {where} has layout {version}, this adapter knows up to {schema.VERSION}; "
                     "run the newer adapter that wrote it"
                 )
-            meta = Table(connection, where).meta()
-            if meta.pool_arn != pool_arn:
-                raise StateError(
-                    f"STATE_URL: {where} belongs to the pool {meta.pool_arn}, not to {pool_arn}; "
-                    "use one state for each pool"
-                )
-            _check_pages(connection, where)
+            yield connection, Table(connection, where).meta()
         finally:
             connection.close()
     except sqlite3.Error as error:
         raise _refused(error, where) from error
+
+
+def _check_content(path: Path, pool_arn: str, where: str) -> None:
+    with looked_at(path) as (connection, meta):
+        if meta.pool_arn != pool_arn:
+            raise StateError(
+                f"STATE_URL: {where} belongs to the pool {meta.pool_arn}, not to {pool_arn}; "
+                "use one state for each pool"
+            )
+        _check_pages(connection, where)
 
 
 def _check_pages(connection: sqlite3.Connection, where: str) -> None:

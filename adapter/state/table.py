@@ -145,16 +145,13 @@ class Table:
         found = dict(self._select("row", rows))
         return [(row, found[row]) for row in dict.fromkeys(rows) if row in found]
 
-    def users(self) -> Iterator[KnownUser]:
-        """Every known user, in the order of rows."""
+    def pending(self) -> tuple[int, int]:
+        """How many users have an event that nobody confirmed, and how many a deletion that is not confirmed."""
         with translated(self._where):
-            cursor = self._connection.execute(f"SELECT row, {_FIELDS} FROM users ORDER BY row")  # noqa: S608 - constants
-
-        def fetch() -> list[_Stored]:
-            with translated(self._where):
-                return cursor.fetchmany(_FETCH)
-
-        return map(_from_stored, chain.from_iterable(iter(fetch, [])))
+            found = self._connection.execute(
+                "SELECT COALESCE(SUM(revision < 0), 0), COUNT(missing_since_ms) FROM users"
+            ).fetchone()
+        return int(found[0]), int(found[1])
 
     def write(self, puts: Sequence[KnownUser], deletes: Sequence[str], meta: Meta | None) -> list[int]:
         """One transaction: first the deletes, then the puts, then `meta`. Returns the rows of `puts`, in order."""

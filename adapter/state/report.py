@@ -1,0 +1,101 @@
+"""What can be told about a state without becoming its writer: no names, no attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adapter.arn import parse_pool_arn
+from adapter.errors import StateError
+from adapter.state import dynamo_items as items
+from adapter.state import schema
+from adapter.state.base import Meta
+from adapter.state.lock import Holder, holder_of
+from adapter.state.sqlite import lock_path, looked_at
+from adapter.state.table import Table as LocalTable
+from adapter.state.url import DynamoUrl, SqliteUrl
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A state from the outside. `unconfirmed` and `missing` are None where counting them would read every item.
+
+    `unconfirmed` counts users with an event that may have been sent and was not confirmed; `missing` those whose
+    deletion is being looked into.
+    """
+
+    store: str
+    layout: int
+    users: int
+    unconfirmed: int | None
+    missing: int | None
+    meta: Meta
+    holder: Holder | None
+
+
+def report_sqlite(url: SqliteUrl) -> Report:
+    """Look at a state file, also while it is in use.
+
+    Raises:
+        StateError: it is not there, or not a sound state.
+    """
+    with looked_at(url.path) as (connection, meta):
+        table = LocalTable(connection, f"the state file {url.path}")
+        unconfirmed, missing = table.pending()
+        return Report(
+            store=str(url),
+            layout=schema.version_of(connection),
+            users=table.count(),
+            unconfirmed=unconfirmed,
+            missing=missing,
+            meta=meta,
+            holder=holder_of(lock_path(url.path)),
+        )
+
+
+def report_dynamo(url: DynamoUrl, pool_arn: str, session: Session) -> Report:
+    """Look at a pool's part of a table; counts the users by reading them all (as many read units as a start takes).
+
+    Raises:
+        StateError, StoreUnavailableError: as for opening the store.
+    """
+    from adapter.state.dynamo_client import Table, get, make_client, translated
+
+    pool = parse_pool_arn(pool_arn)
+    table = Table(url.table, url.region or pool.region)
+    client = make_client(session, table.region, attempts=5, timeout_s=5.0)
+    try:
+        found = get(client, table, {"pk": {"S": pool.pool_id}, "sk": {"S": items.META}})
+        if found is None:
+            raise StateError(f"STATE_URL: {table.where} has no state of {pool_arn}; no adapter ever used it")
+        lease = get(client, table, {"pk": {"S": pool.pool_id}, "sk": {"S": items.LEASE}})
+        users = 0
+        for bucket in range(items.BUCKETS):
+            request: dict[str, Any] = {
+                "TableName": table.name,
+                "KeyConditionExpression": "pk = :pk",
+                "FilterExpression": "attribute_exists(v)",
+                "ExpressionAttributeValues": {":pk": {"S": items.partition(pool.pool_id, bucket)}},
+                "Select": "COUNT",
+            }
+            last: Any = True
+            while last:
+                with translated(table, "dynamodb:Query"):
+                    answer: Mapping[str, Any] = client.query(**request)
+                users += int(answer["Count"])
+                last = request["ExclusiveStartKey"] = answer.get("LastEvaluatedKey")
+        return Report(
+            store=str(url),
+            layout=int(found["schema"]["N"]),
+            users=users,
+            unconfirmed=None,
+            missing=None,
+            meta=items.read_meta(found, pool_arn, table.where),
+            holder=None if lease is None or lease["released"]["BOOL"] else items.read_holder(lease),
+        )
+    finally:
+        client.close()
