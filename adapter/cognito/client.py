@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from adapter.arn import PoolArn
@@ -14,7 +15,10 @@ from adapter.cognito.rate import RateLimiter
 from adapter.errors import AdapterError, CognitoError, CredentialsError, UnavailableError
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.session import Session
+
+    from adapter.cognito.transport import LeanTransport
 
 #: QueryLimitType of the API.
 MAX_LIMIT: Final = 60
@@ -61,6 +65,7 @@ class BotoUserPool:
         self._building = threading.Lock()
         #: The client and how often it was built: replaced as one, so that readers need no lock.
         self._current: tuple[Any, int] = (None, 0)
+        self._transport: LeanTransport | None = None
 
     def list_users(self, *, filter_: str | None = None, token: str | None = None, limit: int = MAX_LIMIT) -> Page:
         """One ListUsers request; see `adapter.cognito.base.UserPool`.
@@ -97,6 +102,8 @@ class BotoUserPool:
         client, _ = self._current
         if client is not None:
             client.close()
+        if self._transport is not None:
+            self._transport.close()
 
     def _page(self, client: Any, request: dict[str, Any]) -> Page:
         try:
@@ -143,6 +150,7 @@ class BotoUserPool:
         from botocore.config import Config
 
         from adapter.cognito import parser
+        from adapter.cognito.transport import LeanTransport
 
         session = self._session_factory()
         parser.install(session)
@@ -156,14 +164,25 @@ class BotoUserPool:
                 max_pool_connections=_CONNECTIONS,
                 parameter_validation=False,  # the pool's id and the limit were checked, the rest are strings
                 tcp_keepalive=True,
+                user_agent=f"cognito-source {session.user_agent()}",  # given, it is not composed for every request
             ),
         )
-        client.meta.events.register(f"before-send.{_EVENTS}", self._before_send)
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = LeanTransport(
+            connect_timeout_s=self._connect_timeout_s,
+            read_timeout_s=self._read_timeout_s,
+            ca_bundle=session.get_config_variable("ca_bundle"),
+        )
+        # The stubs don't know that what a handler of before-send returns is taken for the response.
+        client.meta.events.register(f"before-send.{_EVENTS}", self._before_send)  # type: ignore[arg-type]
         client.meta.events.register(f"response-received.{_EVENTS}", self._response_received)
         return client
 
-    def _before_send(self, **_: Any) -> None:
+    def _before_send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
         self._limiter.acquire()
+        transport = self._transport
+        return None if transport is None else transport.send(request)
 
     def _response_received(self, parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
         if parsed_response is None or "Error" not in parsed_response:
@@ -175,6 +194,7 @@ class BotoUserPool:
             self._limiter.on_throttled(faults.retry_after_s(parsed_response))
 
 
+@lru_cache(maxsize=8)  # the header changes once a second, pages come more often
 def _date_s(header: str | None) -> float | None:
     if header is None:
         return None
