@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from adapter.arn import PoolArn, parse_arn
+from adapter.arn import PoolArn
 from adapter.errors import ConfigError
 from adapter.manifest import Manifest, Source, assumed_role, environment
 from adapter.manifest.deployment import DeploymentSpec
@@ -112,7 +112,7 @@ def _source(source: Source, deployment: str, shared: DeploymentSpec, warnings: l
     spec = source.spec
     table = spec.state.dynamodb
     full_name = f"{deployment}-{source.name}"
-    variables = {k: v for k, v in environment(source).items() if k not in {*_SECRET_VARIABLES, *_DECIDED}}
+    variables = {k: literal(v) for k, v in environment(source).items() if k not in {*_SECRET_VARIABLES, *_DECIDED}}
     variables.pop("K_SINK", None)
     variables.pop("DELIVERY_DEAD_LETTER_SINK", None)
     size, note = task_size(spec.adapter_overrides.resources)
@@ -156,7 +156,7 @@ def _sink(sink: Sink) -> SinkInputs:
         return SinkInputs(kind="bus", arn=sink.event_bridge.event_bus_arn or "", create=sink.event_bridge.create or "")
     if sink.sqs is not None:
         return SinkInputs(kind="queue", arn=sink.sqs.queue_arn or "", create=sink.sqs.create or "")
-    return SinkInputs(kind="http", url=sink.uri or "")
+    return SinkInputs(kind="http", url=literal(sink.uri or ""))
 
 
 def _problems(source: Source) -> Iterator[str]:
@@ -223,6 +223,6 @@ def _homes(manifest: Manifest) -> Iterator[str]:
             )
 
 
-def region_of(arn: str) -> str:
-    """The region of an ARN."""
-    return parse_arn(arn).region
+def literal(text: str) -> str:
+    """Free text for Terraform: what looks like a template (`${...}`, `%{...}`) stays text."""
+    return text.replace("${", "$${").replace("%{", "%%{")

@@ -46,7 +46,7 @@ def _object(value: Any, struct: type[msgspec.Struct], path: Path) -> Iterator[tu
         return
     hints = typing.get_type_hints(struct, include_extras=True)
     known = {each.encode_name: each for each in msgspec.structs.fields(struct)}
-    for name in value:
+    for name in value if struct.__struct_config__.forbid_unknown_fields else ():
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, 0.75)
             hint = f" (did you mean {near[0]}?)" if near else ""

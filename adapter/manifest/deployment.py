@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from adapter.manifest.spec import KeyArn, Name, Network, Region, Spec, Text, TopicArn, like
+from adapter.manifest.spec import KeyArn, Name, Network, Region, Spec, TopicArn, like
 
 #: The retention periods that CloudWatch Logs knows, in days
 #: (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html).
@@ -20,14 +20,16 @@ Minutes = Annotated[int, Meta(ge=1, le=1440)]
 class Registry(Spec, frozen=True, kw_only=True):
     """A registry (Amazon ECR) of our own for the adapter's image."""
 
-    tag: Annotated[str, like(r"[\w][\w.-]{0,127}", "an image tag", "0.1.0")] | None = None
+    tag: Annotated[str, like(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "an image tag", "0.1.0")] | None = None
     keep: Annotated[int, Meta(ge=1, le=1000)] = 10
 
 
 class Image(Spec, frozen=True, kw_only=True):
     """The adapter's image: any reference that ECS can pull, or our own registry."""
 
-    uri: Text | None = None
+    uri: (
+        Annotated[str, like(r"[A-Za-z0-9_.:/@-]+", "an image reference", "registry.example.com/adapter:0.1.0")] | None
+    ) = None
     registry: Registry = Registry()
 
 
@@ -53,16 +55,16 @@ class S3Backend(Spec, frozen=True, kw_only=True):
 
     bucket: Annotated[str, like(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name", "terraform-state")]
     region: Region | None = None
-    key_prefix: Text = "cognito-source"
+    key_prefix: Annotated[str, like(r"[A-Za-z0-9_./-]+", "a folder", "cognito-source")] = "cognito-source"
     kms_key_arn: KeyArn | None = None
 
 
 class HcpBackend(Spec, frozen=True, kw_only=True):
     """Terraform's state in HCP Terraform; one workspace per stack, its name prefixed."""
 
-    organization: Text
-    workspace_prefix: Text = "cognito-source-"
-    hostname: Text = "app.terraform.io"
+    organization: Annotated[str, like(r"[A-Za-z0-9_-]+", "an organization", "example")]
+    workspace_prefix: Annotated[str, like(r"[A-Za-z0-9_-]*", "letters, digits, - and _", "users-")] = ""
+    hostname: Annotated[str, like(r"[A-Za-z0-9.:-]+", "a host's name", "app.terraform.io")] = "app.terraform.io"
 
 
 class Backend(Spec, frozen=True, kw_only=True):

@@ -20,7 +20,9 @@ DEPLOYMENT_API_VERSION = "cognito-source/v1alpha1"
 DEPLOYMENT_KIND = "CognitoSourceDeployment"
 
 _PARTITION = r"aws(-[a-z]+)*"
-_REGION = r"[a-z]{2,4}(-[a-z]+)+-\d"
+_REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
+#: Paths and names of IAM, without the characters that mean something to Terraform.
+_IAM = r"[A-Za-z0-9_+=,.@/-]+"
 
 
 def like(pattern: str, expected: str, example: str) -> Meta:
@@ -38,18 +40,20 @@ PoolArn = Annotated[
         description="The user pool's ARN.",
         examples=["arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"],
         extra_json_schema={
-            "pattern": rf"^arn:{_PARTITION}:cognito-idp:{_REGION}:\d{{12}}:userpool/[\w-]+_[0-9a-zA-Z]+$"
+            "pattern": rf"^arn:{_PARTITION}:cognito-idp:{_REGION}:[0-9]{{12}}:userpool/[A-Za-z0-9_-]+_[0-9a-zA-Z]+$"
         },
     ),
 ]
 RoleArn = Annotated[
     str,
-    like(rf"arn:{_PARTITION}:iam::\d{{12}}:role/.+", "an IAM role's ARN", "arn:aws:iam::123456789012:role/reader"),
+    like(
+        rf"arn:{_PARTITION}:iam::[0-9]{{12}}:role/{_IAM}", "an IAM role's ARN", "arn:aws:iam::123456789012:role/reader"
+    ),
 ]
 PolicyArn = Annotated[
     str,
     like(
-        rf"arn:{_PARTITION}:iam::(\d{{12}}|aws):policy/.+",
+        rf"arn:{_PARTITION}:iam::([0-9]{{12}}|aws):policy/{_IAM}",
         "an IAM policy's ARN",
         "arn:aws:iam::123456789012:policy/boundary",
     ),
@@ -57,7 +61,7 @@ PolicyArn = Annotated[
 SecretArn = Annotated[
     str,
     like(
-        rf"arn:{_PARTITION}:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:[\w/+=.@-]+-[A-Za-z0-9]{{6}}",
+        rf"arn:{_PARTITION}:secretsmanager:[a-z0-9-]+:[0-9]{{12}}:secret:[A-Za-z0-9_/+=.@-]+-[A-Za-z0-9]{{6}}",
         "a secret's full ARN, with its six random characters",
         "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cognito-AbCdEf",
     ),
@@ -65,7 +69,7 @@ SecretArn = Annotated[
 BusArn = Annotated[
     str,
     like(
-        rf"arn:{_PARTITION}:events:[a-z0-9-]+:\d{{12}}:event-bus/[\w./-]{{1,256}}",
+        rf"arn:{_PARTITION}:events:[a-z0-9-]+:[0-9]{{12}}:event-bus/[A-Za-z0-9_./-]{{1,256}}",
         "an event bus's ARN",
         "arn:aws:events:eu-central-1:123456789012:event-bus/users",
     ),
@@ -73,7 +77,7 @@ BusArn = Annotated[
 QueueArn = Annotated[
     str,
     like(
-        rf"arn:{_PARTITION}:sqs:[a-z0-9-]+:\d{{12}}:[\w-]{{1,80}}(\.fifo)?",
+        rf"arn:{_PARTITION}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}(\.fifo)?",
         "a queue's ARN",
         "arn:aws:sqs:eu-central-1:123456789012:users",
     ),
@@ -81,7 +85,7 @@ QueueArn = Annotated[
 KeyArn = Annotated[
     str,
     like(
-        rf"arn:{_PARTITION}:kms:[a-z0-9-]+:\d{{12}}:key/[\w-]+",
+        rf"arn:{_PARTITION}:kms:[a-z0-9-]+:[0-9]{{12}}:key/[A-Za-z0-9_-]+",
         "a KMS key's ARN",
         "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
@@ -89,19 +93,21 @@ KeyArn = Annotated[
 TopicArn = Annotated[
     str,
     like(
-        rf"arn:{_PARTITION}:sns:[a-z0-9-]+:\d{{12}}:[\w-]{{1,256}}(\.fifo)?",
+        rf"arn:{_PARTITION}:sns:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}(\.fifo)?",
         "an SNS topic's ARN",
         "arn:aws:sns:eu-central-1:123456789012:alarms",
     ),
 ]
 Duration = Annotated[
     str,
-    like(r"P(?=[\dT])(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", "an ISO 8601 duration", "PT0.2S"),
+    like(
+        r"P(?=[0-9T])([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?", "an ISO 8601 duration", "PT0.2S"
+    ),
 ]
 Uri = Annotated[str, like(r"[^\s]+", "an http or https address", "https://example.com/events")]
 EnvName = Annotated[str, like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", "LOG_LEVEL")]
 Quantity = (
-    Annotated[str, like(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity", "250m")]
+    Annotated[str, like(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity", "250m")]
     | Annotated[int, Meta(ge=0)]
 )
 Region = Annotated[str, like(_REGION, "an AWS region", "eu-central-1")]
@@ -128,14 +134,14 @@ class EventBridge(Spec, frozen=True, kw_only=True):
     """An Amazon EventBridge bus: an existing one by ARN, or one that the deployment creates by name."""
 
     event_bus_arn: BusArn | None = None
-    create: Annotated[str, like(r"[\w.-]{1,200}", "the name of an event bus", "users")] | None = None
+    create: Annotated[str, like(r"[A-Za-z0-9_.-]{1,200}", "the name of an event bus", "users")] | None = None
 
 
 class Queue(Spec, frozen=True, kw_only=True):
     """An Amazon SQS queue: an existing one by ARN, or one that the deployment creates by name."""
 
     queue_arn: QueueArn | None = None
-    create: Annotated[str, like(r"[\w-]{1,75}(\.fifo)?", "the name of a queue", "users")] | None = None
+    create: Annotated[str, like(r"[A-Za-z0-9_-]{1,75}(\.fifo)?", "the name of a queue", "users")] | None = None
 
 
 class Sink(Spec, frozen=True, kw_only=True):
@@ -251,7 +257,9 @@ class Delivery(Spec, frozen=True, kw_only=True):
 class DynamoDb(Spec, frozen=True, kw_only=True):
     """The table that remembers what was reported."""
 
-    table_name: Annotated[str, like(r"[\w.-]{3,255}", "the name of a table", "cognito-source-customers")] | None = None
+    table_name: (
+        Annotated[str, like(r"[A-Za-z0-9_.-]{3,255}", "the name of a table", "cognito-source-customers")] | None
+    ) = None
     point_in_time_recovery: bool = True
     deletion_protection: bool = True
 
@@ -284,8 +292,10 @@ class Credentials(Spec, frozen=True, kw_only=True):
     mode: Literal["minted", "terraform", "existing", "role"] = "minted"
     secret_arn: SecretArn | None = None
     assume_role: RoleArn | AssumeRole | None = None
-    user_name: Annotated[str, like(r"[\w+=,.@-]{1,64}", "the name of an IAM user", "cognito-source")] | None = None
-    user_path: Annotated[str, like(r"/([!-~]+/)?", "an IAM path", "/cognito-source/")] = "/cognito-source/"
+    user_name: Annotated[str, like(r"[A-Za-z0-9_+=,.@-]{1,64}", "the name of an IAM user", "cognito-source")] | None = (
+        None
+    )
+    user_path: Annotated[str, like(rf"/({_IAM}/)?", "an IAM path", "/cognito-source/")] = "/cognito-source/"
     permissions_boundary_arn: PolicyArn | None = None
     recovery_window_days: Literal[0] | Annotated[int, Meta(ge=7, le=30)] = 0
 
@@ -320,8 +330,8 @@ class SourceSpec(Spec, frozen=True, kw_only=True):
     network: Network | None = None
 
 
-class Metadata(Spec, frozen=True, kw_only=True):
-    """A document's name; what else Kubernetes keeps here is accepted and unused."""
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A document's name; what else Kubernetes keeps here (uid, resourceVersion, ...) is accepted and unused."""
 
     name: Name
     namespace: Name = "default"
