@@ -1,36 +1,30 @@
 """Events to an HTTP address, as the CloudEvents binding and the Knative data plane describe it.
 
-Requests go straight through urllib3, which `requests` stands on: a Session costs two to three times as much per event.
-What a Session would decide (proxies of the environment, credentials of the URL) is taken from `requests`.
+`requests` decides what its users expect it to decide: how the address is encoded, what its credentials mean, which
+proxy and CA bundle the environment asks for. The bytes go over connections of ours (connection.py says why).
 """
 
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import time
 from base64 import b64encode
+from collections import deque
 from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import certifi
-import urllib3
-from requests.utils import get_environ_proxies, select_proxy
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from adapter.errors import ConfigError
 from adapter.model import Event
-from adapter.sinks.answer import BODY_MAX, read_answer
+from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed, Outcome
+from adapter.sinks.connection import BadAnswerError, Connection, Route
 from adapter.sinks.options import ContentMode, HttpOptions
 from adapter.sinks.token import TokenFile
 from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batched, binary_headers, structured
@@ -39,54 +33,38 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: Headers that are ours to set: an extra header can't take their place.
 _OURS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection", "kn-namespace"})
-
-#: What a transport error is called in metrics and reasons; the first class that fits counts.
-_FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
-    (ProxyError, "proxy", "the proxy can't be reached or refused"),
-    (SSLError, "tls", "the TLS handshake failed: is the CA of the sink known (K_CA_CERTS)?"),
-    (ConnectTimeoutError, "timeout", "no connection within the time-out"),
-    (ReadTimeoutError, "timeout", "no answer within the time-out"),
-    (NameResolutionError, "dns", "the name of the host is not known"),
-    (NewConnectionError, "connect", "the connection was refused or the host is not reachable"),
-    (ProtocolError, "reset", "the connection broke before there was an answer"),
-)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class HttpSink:
     """One POST per event (binary, structured) or per batch (batched)."""
 
     def __init__(self, url: str, options: HttpOptions) -> None:
-        """Prepare connections; nothing is sent.
+        """Prepare everything; nothing is sent and no connection is made.
 
         Args:
             url: `http://` or `https://`, with credentials and query if need be.
             options: see there.
 
         Raises:
-            ConfigError: the CAs, headers or the token file can't be used.
+            ConfigError: the address, CAs, headers, proxy or the token file can't be used.
         """
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        self._target = f"{parts.scheme}://{host}{parts.path}"
+        try:
+            prepared = requests.Request("POST", url).prepare()
+        except requests.RequestException as error:
+            raise ConfigError("K_SINK: expected an http:// or https:// URL that requests can send to") from error
+        address = urlsplit(prepared.url or "")
+        host = address.netloc.rpartition("@")[2]
+        self._target = f"{address.scheme}://{host}{address.path}"
         self._mode = options.mode
         self._batch_size = options.batch_size
-        self._headers = _base_headers(url, options)
+        self._timeout_s = options.timeout_s
+        self._connections = options.connections
+        self._idle: deque[Connection] = deque()
+        headers = {"host": host, "user-agent": "cognito-source", **_extra_headers(prepared, options)}
         self._token = TokenFile(options.token_file) if options.token_file else None
-        self._timeout = urllib3.Timeout(connect=options.timeout_s, read=options.timeout_s)
-        context = _tls_context(options) if parts.scheme == "https" else None
-        proxy = select_proxy(url, get_environ_proxies(url))
-        self._manager = (
-            urllib3.ProxyManager(
-                proxy, maxsize=options.connections, ssl_context=context, proxy_headers=_proxy_auth(proxy)
-            )
-            if proxy
-            else urllib3.PoolManager(maxsize=options.connections, ssl_context=context)
-        )
-        self._pool = self._manager.connection_from_url(url)
-        path = parts.path or "/"
-        path += f"?{parts.query}" if parts.query else ""
-        # A proxy for plain http is told the whole address; through a tunnel, and without proxy, the path is enough.
-        self._request_target = f"{parts.scheme}://{host}{path}" if proxy and parts.scheme == "http" else path
+        self._route, request_target = _route(prepared, options, headers)
+        self._head = f"POST {request_target} HTTP/1.1\r\n{_lines(headers)}".encode("latin-1")
 
     @property
     def target(self) -> str:
@@ -100,86 +78,135 @@ class HttpSink:
 
     def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """One request; in batched mode all events share its outcome."""
-        headers = dict(self._headers)
         if self._mode is ContentMode.BINARY:
-            headers.update(binary_headers(events[0]))
-            body = events[0].data
+            headers, body = binary_headers(events[0]), events[0].data
         elif self._mode is ContentMode.STRUCTURED:
-            headers["content-type"] = STRUCTURED_TYPE
-            body = structured(events[0])
+            headers, body = {"content-type": STRUCTURED_TYPE}, structured(events[0])
         else:
-            headers["content-type"] = BATCH_TYPE
-            body = batched(events)
+            headers, body = {"content-type": BATCH_TYPE}, batched(events)
         if self._token:
             headers["authorization"] = f"Bearer {self._token.read()}"
-        return [self._post(headers, body)] * len(events)
+        rest = f"{_lines(headers)}content-length: {len(body)}\r\n\r\n"
+        return [self._post(b"".join((self._head, rest.encode("latin-1"), body)))] * len(events)
 
-    def _post(self, headers: dict[str, str], body: bytes) -> Outcome:
+    def _post(self, request: bytes) -> Outcome:
+        deadline = time.monotonic() + self._timeout_s
+        connection = self._idle_connection()
+        if connection is None:
+            try:
+                connection = self._route.connect(self._timeout_s)
+            except (OSError, HTTPException) as error:
+                return _no_connection(error)
         try:
-            response = self._pool.urlopen(
-                "POST",
-                self._request_target,
-                body,
-                headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=self._timeout,
-                preload_content=False,
-                decode_content=False,
-            )
-        except (HTTPError, OSError) as error:
-            code, reason = next(
-                ((code, reason) for kind, code, reason in _FAULTS if isinstance(error, kind)),
-                ("transport", f"the request failed ({type(error).__name__})"),
-            )
-            return Failed(code=code, reason=reason, retryable=True)
-        return read_answer(
-            response.status,
-            retry_after=response.headers.get("retry-after"),
-            now_s=time.time(),
-            body=_read_body(response),
-        )
+            answer = connection.exchange(request, deadline)
+        except TimeoutError:
+            return Failed(code="timeout", reason="no answer within the time-out", retryable=True)
+        except OSError:
+            return Failed(code="reset", reason="the connection broke before there was an answer", retryable=True)
+        except BadAnswerError as error:
+            return Failed(code="reset", reason=str(error), retryable=True)
+        finally:
+            if connection.reusable and len(self._idle) < self._connections:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        return read_answer(answer.status, retry_after=answer.retry_after, now_s=time.time(), body=answer.body)
+
+    def _idle_connection(self) -> Connection | None:
+        """The connection that was used last, if the sink did not close it meanwhile."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if connection.usable():
+                return connection
+            connection.close()
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._manager.clear()
+        self._connections = 0
+        while self._idle:
+            self._idle.pop().close()
 
 
-def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The beginning of the body. The connection is kept when that was all of it, closed when there is more."""
-    try:
-        body = response.read(BODY_MAX + 1)
-        if len(body) > BODY_MAX:
-            response.close()
-    except (HTTPError, OSError):
-        # The status is known, and it is what counts.
-        body = b""
-        response.close()
-    response.release_conn()
-    return body
+def _lines(headers: dict[str, str]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
-def _base_headers(url: str, options: HttpOptions) -> dict[str, str]:
-    """What every request carries besides the event."""
+def _no_connection(error: OSError | HTTPException) -> Failed:
+    """Why there is no connection. The text of the error is left out: it may quote what a proxy said."""
+    if isinstance(error, ssl.SSLError):
+        code, reason = "tls", "the TLS handshake failed: is the CA of the sink known (K_CA_CERTS), its name right?"
+    elif isinstance(error, TimeoutError):
+        code, reason = "timeout", "no connection within the time-out"
+    elif isinstance(error, socket.gaierror):
+        code, reason = "dns", "the name of the host is not known"
+    elif isinstance(error, HTTPException):
+        code, reason = "proxy", "the proxy refused the connection"
+    else:
+        code, reason = "connect", f"no connection: {error.strerror}"
+    return Failed(code=code, reason=reason, retryable=True)
+
+
+def _route(prepared: requests.PreparedRequest, options: HttpOptions, headers: dict[str, str]) -> tuple[Route, str]:
+    """The way to the sink, and how the request names it there; adds the proxy's credentials to `headers` if need be.
+
+    Raises:
+        ConfigError: the environment names a proxy that is not an HTTP proxy, or a CA can't be used.
+    """
+    url = prepared.url or ""
+    address = urlsplit(url)
+    port = address.port or _DEFAULT_PORTS[address.scheme]
+    host = address.hostname or ""
+    settings = requests.Session().merge_environment_settings(url, {}, None, None, None)
+    tls = _tls_context(options, settings["verify"]) if address.scheme == "https" else None
+    proxy_url = select_proxy(url, settings["proxies"])
+    if not proxy_url:
+        return Route(host=host, port=port, tls=tls), prepared.path_url
+    proxy = urlsplit(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
+    if proxy.scheme != "http" or not proxy.hostname:
+        raise ConfigError(
+            f"the environment names a proxy for K_SINK of the kind {proxy.scheme}:; expected http://HOST:PORT"
+        )
+    authorization: tuple[tuple[str, str], ...] = ()
+    if proxy.username is not None:
+        credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+        authorization = (("proxy-authorization", "Basic " + b64encode(credentials).decode("ascii")),)
+    proxy_port = proxy.port or _DEFAULT_PORTS["http"]
+    if tls:
+        tunnel = Route(host=proxy.hostname, port=proxy_port, tls=tls, tunnel=(host, port), tunnel_headers=authorization)
+        return tunnel, prepared.path_url
+    headers.update(authorization)
+    return Route(host=proxy.hostname, port=proxy_port), f"http://{headers['host']}{prepared.path_url}"
+
+
+def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions) -> dict[str, str]:
+    """What every request carries by configuration; names in lower case.
+
+    Raises:
+        ConfigError: a header can't be set, or credentials are given in two places; one line for each.
+    """
     problems = [
         f"DELIVERY_HEADERS: the header {name!r} can't be set: {why}"
         for name, value in options.headers.items()
         if (why := _header_problem(name, value))
     ]
-    names = {name.lower() for name in options.headers}
-    if "authorization" in names and options.token_file:
-        problems.append("DELIVERY_HEADERS: Authorization is set by DELIVERY_TOKEN_FILE; name it in one of the two")
+    headers = {name.lower(): value for name, value in options.headers.items()}
+    credentials = {
+        "DELIVERY_HEADERS": "authorization" in headers,
+        "DELIVERY_TOKEN_FILE": options.token_file is not None,
+        "the URL of K_SINK": "Authorization" in prepared.headers,
+    }
+    if sum(credentials.values()) > 1:
+        named = " and ".join(name for name, given in credentials.items() if given)
+        problems.append(f"{named} give credentials for the sink; keep one of them")
     if problems:
         raise ConfigError(problems)
-    headers = {"user-agent": "cognito-source", "accept-encoding": "identity"}
+    if "Authorization" in prepared.headers:
+        headers["authorization"] = str(prepared.headers["Authorization"])
     if options.namespace:
         headers["kn-namespace"] = options.namespace
-    parts = urlsplit(url)
-    if parts.username is not None:
-        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["authorization"] = "Basic " + b64encode(credentials.encode()).decode("ascii")
-    headers.update({name.lower(): value for name, value in options.headers.items()})
     return headers
 
 
@@ -194,21 +221,17 @@ def _header_problem(name: str, value: str) -> str | None:
     return None
 
 
-def _proxy_auth(proxy: str) -> dict[str, str] | None:
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return None
-    return urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
-
-
-def _tls_context(options: HttpOptions) -> ssl.SSLContext:
-    """Trust the system's CAs, those that requests brings, and the extra ones.
+def _tls_context(options: HttpOptions, bundle: object) -> ssl.SSLContext:
+    """Trust the system's CAs, those of requests (`bundle`, if the environment names one), and the extra ones.
 
     Raises:
         ConfigError: an extra CA is not PEM.
     """
     context = ssl.create_default_context()
-    context.load_verify_locations(cafile=certifi.where())
+    if isinstance(bundle, str) and Path(bundle).is_dir():
+        context.load_verify_locations(capath=bundle)
+    else:
+        context.load_verify_locations(cafile=bundle if isinstance(bundle, str) else DEFAULT_CA_BUNDLE_PATH)
     texts = [("K_CA_CERTS", options.ca_certs)] if options.ca_certs.strip() else []
     if options.ca_folder and options.ca_folder.is_dir():
         # A mounted bundle has links to files in a hidden folder: both the names and the targets count once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections import deque
@@ -9,17 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, or one way not to give one. `drip` sends the headers a byte at a time, never ending."""
+    """One answer, or one way not to give one. `drip` sends the headers a byte at a time, never ending.
+
+    `close_silently` hangs up after the answer without having announced it.
+    """
 
     status: int = 202
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     fault: Literal["", "hang", "reset", "truncate", "garbage", "drip"] = ""
+    close_silently: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,6 @@ class SinkServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def setup(self) -> None:
-                if context:
-                    self.request = context.wrap_socket(self.request, server_side=True)
-                super().setup()
-
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -74,7 +74,7 @@ class SinkServer:
                     self.send_header("content-length", str(len(answer.body) + extra))
                     self.end_headers()
                     self.wfile.write(answer.body)
-                if answer.fault:
+                if answer.fault or answer.close_silently:
                     self.close_connection = True
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
@@ -84,6 +84,16 @@ class SinkServer:
             daemon_threads = True
             block_on_close = False
             request_queue_size = 64
+
+            def get_request(self) -> tuple[socket.socket, Any]:
+                connection, address = super().get_request()
+                if not context:
+                    return connection, address
+                try:
+                    return context.wrap_socket(connection, server_side=True), address
+                except OSError:
+                    connection.close()
+                    raise
 
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # clients of these tests hang up on purpose

@@ -1,0 +1,254 @@
+"""The HTTP sink against a server that does what it is told."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter.errors import ConfigError
+from adapter.model import Event
+from adapter.sinks.base import Delivered, Failed, Outcome
+from adapter.sinks.http import HttpSink
+from adapter.sinks.options import ContentMode, HttpOptions
+from tests.unit.delivery_support import make_event
+from tests.unit.sink_server import Answer, SinkServer, sink_server
+
+
+@pytest.fixture
+def server() -> Iterator[SinkServer]:
+    with sink_server() as server:
+        yield server
+
+
+def post(url: str, count: int = 1, **options: Any) -> Outcome:
+    """Send that many events in a row; the last outcome."""
+    sink = HttpSink(url, HttpOptions(**{"timeout_s": 5.0, **options}))
+    try:
+        return [sink.send([make_event()])[0] for _ in range(count)][-1]
+    finally:
+        sink.close()
+
+
+def failed(outcome: Outcome) -> Failed:
+    assert isinstance(outcome, Failed)
+    return outcome
+
+
+def test_the_path_the_query_and_the_namespace_arrive(server: SinkServer) -> None:
+    assert isinstance(post(server.url + "/ä b?key=v%20w&x=1", namespace="crm"), Delivered)
+    (request,) = server.requests
+    assert request.path == "/events/%C3%A4%20b?key=v%20w&x=1"
+    assert request.headers["kn-namespace"] == "crm"
+    assert request.headers["host"] == server.url.split("/")[2]
+    assert request.headers["content-length"] == str(len(make_event().data))
+
+
+def test_without_a_namespace_there_is_no_header_for_it(server: SinkServer) -> None:
+    post(server.url)
+    assert "kn-namespace" not in server.requests[0].headers
+
+
+def test_extra_headers_go_onto_every_request(server: SinkServer) -> None:
+    post(server.url, count=2, headers={"X-Api-Key": "k1"})
+    assert [request.headers["x-api-key"] for request in server.requests] == ["k1", "k1"]
+
+
+def test_credentials_of_the_address_become_basic_authentication(server: SinkServer) -> None:
+    post(server.url.replace("://", "://ann:p%40ss@"))
+    (request,) = server.requests
+    assert request.headers["authorization"] == "Basic " + b64encode(b"ann:p@ss").decode()
+    assert "@" not in request.headers["host"]
+
+
+def test_the_token_is_read_again_when_its_file_changes(server: SinkServer, tmp_path: Path) -> None:
+    link, first, second = tmp_path / "token", tmp_path / "first", tmp_path / "second"
+    first.write_text("one\n")
+    second.write_text("two\n")
+    link.symlink_to(first)
+    sink = HttpSink(server.url, HttpOptions(token_file=link))
+    sink.send([make_event()])
+    # The way Kubernetes renews a projected token: another file behind the link.
+    (tmp_path / "new").symlink_to(second)
+    (tmp_path / "new").replace(link)
+    sink.send([make_event()])
+    link.unlink()
+    sink.send([make_event()])
+    sink.close()
+    assert [request.headers["authorization"] for request in server.requests] == [
+        "Bearer one",
+        "Bearer two",
+        "Bearer two",
+    ]
+
+
+def test_half_written_tokens_are_not_sent(server: SinkServer, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("one")
+    sink = HttpSink(server.url, HttpOptions(token_file=token))
+    token.write_text("")
+    sink.send([make_event()])
+    token.write_text("evil\r\nx-injected: 1")
+    sink.send([make_event()])
+    sink.close()
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer one"] * 2
+
+
+def test_connections_are_kept_open(server: SinkServer) -> None:
+    server.script.extend([Answer(202), Answer(204), Answer(200, body=b"ok" * 2000), Answer(503, body=b"busy")])
+    post(server.url, count=6)
+    assert len(server.requests) == 6
+    assert len({id(request.connection) for request in server.requests}) == 1
+
+
+def test_a_connection_that_the_sink_closed_meanwhile_is_not_used_again(server: SinkServer) -> None:
+    sink = HttpSink(server.url, HttpOptions())
+    server.script.append(Answer(202, close_silently=True))
+    assert isinstance(sink.send([make_event()])[0], Delivered)
+    deadline = time.monotonic() + 10
+    while sink._idle and sink._idle[0].usable():
+        assert time.monotonic() < deadline
+    assert isinstance(sink.send([make_event()])[0], Delivered)
+    sink.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_refused_not_followed(server: SinkServer, status: int) -> None:
+    server.default = Answer(status, {"location": server.url})
+    outcome = failed(post(server.url))
+    assert (outcome.code, outcome.retryable) == (str(status), False)
+    assert "final address" in outcome.reason
+    assert len(server.requests) == 1
+
+
+def test_retry_after_is_handed_on(server: SinkServer) -> None:
+    server.default = Answer(429, {"Retry-After": "7"}, b"slow down")
+    outcome = failed(post(server.url))
+    assert (outcome.retry_after_s, outcome.body) == (7, b"slow down")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("hang", "timeout"), ("drip", "timeout"), ("reset", "reset"), ("garbage", "reset")],
+)
+def test_a_faulty_answer_is_a_retryable_failure(server: SinkServer, fault: Any, code: str) -> None:
+    server.default = Answer(fault=fault)
+    began = time.monotonic()
+    outcome = failed(post(server.url, timeout_s=0.3))
+    assert (outcome.code, outcome.retryable) == (code, True)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("status", [202, 500])
+def test_a_truncated_body_does_not_change_what_the_status_said(server: SinkServer, status: int) -> None:
+    server.default = Answer(status, body=b"half", fault="truncate")
+    outcome = post(server.url)
+    assert (outcome.code, isinstance(outcome, Delivered)) == (str(status), status == 202)
+
+
+def test_a_refused_connection_is_a_retryable_failure(server: SinkServer) -> None:
+    server.close()
+    outcome = failed(post(server.url))
+    assert (outcome.code, outcome.retryable) == ("connect", True)
+
+
+def test_an_unknown_host_is_a_retryable_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    outcome = failed(post("http://sink.example/"))
+    assert (outcome.code, outcome.retryable) == ("dns", True)
+
+
+def test_a_batch_is_refused_as_a_whole_only_for_its_content(server: SinkServer) -> None:
+    sink = HttpSink(server.url, HttpOptions(mode=ContentMode.BATCHED, batch_size=3))
+    events = [make_event(str(number)) for number in range(3)]
+    for status, shared in ((400, True), (413, True), (403, False)):
+        server.script.append(Answer(status))
+        assert [failed(outcome).shared for outcome in sink.send(events)] == [shared] * 3
+    sink.close()
+
+
+def through(proxy: SinkServer, monkeypatch: pytest.MonkeyPatch, scheme: str = "http") -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", proxy.url.removesuffix("/events").replace("://", "://me:pw@"))
+
+
+def test_a_proxy_of_the_environment_is_used(server: SinkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    through(server, monkeypatch)
+    assert isinstance(post("http://user:pw@sink.example/path?x=1"), Delivered)
+    (request,) = server.requests
+    assert request.path == "http://sink.example/path?x=1"
+    assert request.headers["host"] == "sink.example"
+    assert request.headers["proxy-authorization"] == "Basic " + b64encode(b"me:pw").decode()
+
+
+def test_no_proxy_is_honoured(server: SinkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    assert isinstance(post(server.url), Delivered)
+
+
+def test_a_proxy_that_refuses_the_tunnel_is_a_retryable_failure(
+    server: SinkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through(server, monkeypatch, "https")
+    outcome = failed(post("https://sink.example/"))
+    assert (outcome.code, outcome.retryable) == ("proxy", True)
+
+
+def test_a_proxy_of_another_kind_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1080")
+    with pytest.raises(ConfigError, match="socks5"):
+        post("http://sink.example/")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"headers": {"Content-Type": "x"}}, "'Content-Type' can't be set: the adapter sets it itself"),
+        ({"headers": {"ce-id": "x"}}, "'ce-id' can't be set"),
+        ({"headers": {"X Y": "x"}}, "'X Y' can't be set: expected letters"),
+        ({"headers": {"X-Key": "topsecret\r\nx: y"}}, "'X-Key' can't be set: its value has line breaks"),
+        ({"headers": {"X-Key": "topsecret€"}}, "'X-Key' can't be set"),
+        (
+            {"token_file": Path("/nonexistent/token")},
+            "DELIVERY_TOKEN_FILE: /nonexistent/token can't be read: No such file",
+        ),
+        ({"token_file": Path(os.devnull)}, "does not hold a token"),
+        (
+            {"token_file": Path(os.devnull), "headers": {"authorization": "x"}},
+            "DELIVERY_HEADERS and DELIVERY_TOKEN_FILE give credentials",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_a_configuration_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        post("http://sink.example/", **options)
+    assert message in str(caught.value)
+    assert "topsecret" not in str(caught.value)
+
+
+def test_an_address_that_requests_cannot_send_to_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError, match=r"^K_SINK"):
+        post("http://*.example:99999999/")
+
+
+def test_the_options_do_not_show_secrets() -> None:
+    assert "topsecret" not in repr(HttpOptions(headers={"X-Key": "topsecret"}))
+
+
+def test_two_events_do_not_share_headers(server: SinkServer) -> None:
+    sink = HttpSink(server.url, HttpOptions())
+    first: Event = make_event(changed="status")
+    sink.send([first])
+    sink.send([make_event()])
+    sink.close()
+    assert "ce-changed" in server.requests[0].headers
+    assert "ce-changed" not in server.requests[1].headers
