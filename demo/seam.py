@@ -106,8 +106,10 @@ def _prune(body: Any, block: Mapping[str, Any], path: str, edits: list[Edit]) ->
 
 
 def _translate(document: Document, kind: str, prefix: str, schemas: Mapping[str, Any], edits: list[Edit]) -> None:
-    for type_ in [name for name in document.get(kind, {}) if name.startswith("aws_") and name not in schemas]:
+    for type_ in [name for name in document.get(kind, {}) if name.startswith("aws_")]:
         translation = _TRANSLATIONS.get(prefix + type_)
+        if translation is None and type_ in schemas:
+            continue
         bodies = document[kind].pop(type_)
         if translation is None:
             raise SeamError(f"the older provider has no {prefix}{type_}; decide in demo/seam.py what becomes of it")
@@ -155,6 +157,8 @@ _TRANSLATIONS: dict[str, tuple[str, Callable[[Document], Document]]] = {
     "aws_vpc_security_group_ingress_rule": ("aws_security_group_rule", _ingress),
     "data.aws_subnets": ("aws_subnet_ids", _subnet_ids),
     "aws_sqs_queue_redrive_allow_policy": ("", dict),
+    # The provider has it, the emulated CloudWatch does not.
+    "aws_cloudwatch_query_definition": ("", dict),
 }
 
 
