@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from stacks.bindings import (
+    App,
     AwsProvider,
     CloudBackend,
     DataAwsCallerIdentity,
@@ -66,6 +69,12 @@ def output(stack: TerraformStack, name: str, value: str, description: str) -> No
     that no two of them are ever the same.
     """
     TerraformOutput(stack, name, value=value, description=description)
+
+
+def project_root(stack: TerraformStack) -> str:
+    """The folder of main.py as Terraform sees it, relative to where it runs: `../../..` from cdktf.out/stacks/NAME."""
+    where = Path(App.of(stack).outdir).absolute() / "stacks" / stack.node.id
+    return os.path.relpath(Path(__file__).absolute().parent.parent, where)
 
 
 def _backend(stack: TerraformStack, inputs: Inputs) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from iam.names import SECRET_TAG, secret_tag
 from iam.policy import list_users_statement
-from stacks.base import output
+from stacks.base import output, project_root
 from stacks.bindings import (
     DataResource,
     IamAccessKey,
@@ -109,8 +109,7 @@ def _minted(
         provisioners=[
             LocalExecProvisioner(
                 type="local-exec",
-                # From cdktf.out/stacks/NAME to the folder of main.py.
-                working_dir="../../..",
+                working_dir=project_root(stack),
                 # A bare name: no path of the machine that synthesized.
                 command=(
                     f"python3 -m iam mint --user-name {user.name} --secret-id {secret.arn} --region {inputs.region}"

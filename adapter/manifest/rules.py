@@ -23,6 +23,11 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
     yield from _sink(spec.sink, ("spec", "sink"))
     if spec.delivery.dead_letter_sink is not None:
         yield from _sink(spec.delivery.dead_letter_sink, ("spec", "delivery", "deadLetterSink"))
+    if spec.delivery.format == "batched" and (spec.sink.event_bridge is not None or spec.sink.sqs is not None):
+        yield (
+            ("spec", "delivery", "format"),
+            "found batched with a sink that is no address; expected nothing: buses and queues batch by themselves",
+        )
     if spec.auth is not None:
         yield from _auth(spec.auth)
     if spec.polling.min_seconds > spec.polling.max_seconds:
