@@ -15,6 +15,7 @@ from adapter.delivery.agenda import Agenda, Batching, Result, Work
 from adapter.delivery.breaker import Breaker
 from adapter.delivery.deadletter import dead_letter_event
 from adapter.delivery.retry import RetryPolicy
+from adapter.log import Action
 from adapter.model import Event
 from adapter.sinks.base import Failed, Outcome, Sink
 
@@ -189,7 +190,7 @@ class Delivery:
             outcomes, name = (), type(error).__name__
         if not name:
             return outcomes
-        logger.error("A sink broke its contract: %s", name, extra={"action": "sink_bug"})
+        logger.error("A sink broke its contract: %s", name, extra={"action": Action.SINK_BUG})
         failure = Failed(code="internal", reason=f"the sink broke its contract: {name}", retryable=True)
         return [failure] * len(work.jobs)
 
@@ -197,7 +198,7 @@ class Delivery:
         if self._agenda.paused(self._clock()):
             logger.warning(
                 "The sink is down; deliveries wait, single probes go on",
-                extra={"action": "sink_down", "sink": self._sink.target, "queued": self._agenda.unresolved},
+                extra={"action": Action.SINK_DOWN, "sink": self._sink.target, "queued": self._agenda.unresolved},
             )
         else:
-            logger.info("The sink is back", extra={"action": "sink_back", "sink": self._sink.target})
+            logger.info("The sink is back", extra={"action": Action.SINK_BACK, "sink": self._sink.target})

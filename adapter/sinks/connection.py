@@ -25,6 +25,8 @@ _BODY_MAX = 65_536
 #: Once the status is known the rest of the answer may take this long, or the connection is given up.
 _BODY_S = 1.0
 _RECEIVE = 16_384
+#: A connection that was idle for longer is not used again: what is between us and the sink may have forgotten it.
+_IDLE_MAX_S = 60.0
 
 
 class BadAnswerError(Exception):
@@ -83,9 +85,12 @@ class Connection:
         self._buffer = b""
         #: Whether another exchange may follow on this connection.
         self.reusable = True
+        self._used_at = time.monotonic()
 
     def usable(self) -> bool:
         """Whether the other side left the connection open, as far as one can see from here."""
+        if time.monotonic() - self._used_at > _IDLE_MAX_S:
+            return False
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         return not poll.poll(0)
@@ -117,6 +122,7 @@ class Connection:
             # The status is known, and it is what counts.
             body, complete = b"", False
         self.reusable = stays_open and complete and not self._buffer
+        self._used_at = time.monotonic()
         retry_after = headers.get(b"retry-after")
         return Answer(status, retry_after.decode("latin-1") if retry_after else None, body)
 

@@ -34,7 +34,7 @@ def open_sink(target: str, options: HttpOptions, sessions: Callable[[], Session]
     if scheme in {"http", "https"}:
         from adapter.sinks.http import HttpSink  # TLS and HTTP libraries
 
-        return HttpSink(target, options)
+        return HttpSink(target, options, variable=variable)
     if scheme == "arn":
         return _open_on_aws(target, options, sessions, variable)
     if scheme == "file" and (path := unquote(urlsplit(target).path)).startswith("/"):

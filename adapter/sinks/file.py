@@ -9,6 +9,7 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,7 @@ class FileSink:
             raise ConfigError(f"{variable}: {path} can't be opened for writing: {error.strerror}") from error
         if self._regular:
             self._repair(variable)
+            _sync_folder(path.absolute().parent)
 
     @property
     def target(self) -> str:
@@ -75,11 +77,9 @@ class FileSink:
 
     def _undo(self, size: int) -> None:
         """Take back half a write (a full disk). If that fails too, the next start drops the broken line."""
-        try:
+        with suppress(OSError):
             if self._regular:
                 os.ftruncate(self._file, size)
-        except OSError:
-            pass
 
     def _repair(self, variable: str) -> None:
         size = os.fstat(self._file).st_size
@@ -137,6 +137,16 @@ class StreamSink:
 
 def _lines(events: Sequence[Event]) -> bytes:
     return b"".join(structured(event) + b"\n" for event in events)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the file's name survive a crash of the machine too, where the file system knows such a thing."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _write_all(file: int, data: bytes) -> None:

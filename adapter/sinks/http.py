@@ -39,12 +39,13 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class HttpSink:
     """One POST per event (binary, structured) or per batch (batched)."""
 
-    def __init__(self, url: str, options: HttpOptions) -> None:
+    def __init__(self, url: str, options: HttpOptions, *, variable: str = "K_SINK") -> None:
         """Prepare everything; nothing is sent and no connection is made.
 
         Args:
             url: `http://` or `https://`, with credentials and query if need be.
             options: see there.
+            variable: the environment variable that the address is from, for messages.
 
         Raises:
             ConfigError: the address, CAs, headers, proxy or the token file can't be used.
@@ -52,7 +53,7 @@ class HttpSink:
         try:
             prepared = requests.Request("POST", url).prepare()
         except requests.RequestException as error:
-            raise ConfigError("K_SINK: expected an http:// or https:// URL that requests can send to") from error
+            raise ConfigError(f"{variable}: expected an http:// or https:// URL with a valid host") from error
         address = urlsplit(prepared.url or "")
         host = address.netloc.rpartition("@")[2]
         self._target = f"{address.scheme}://{host}{address.path}"
@@ -61,7 +62,7 @@ class HttpSink:
         self._timeout_s = options.timeout_s
         self._connections = options.connections
         self._idle: deque[Connection] = deque()
-        headers = {"host": host, "user-agent": "cognito-source", **_extra_headers(prepared, options)}
+        headers = {"host": host, "user-agent": "cognito-source", **_extra_headers(prepared, options, variable)}
         self._token = TokenFile(options.token_file) if options.token_file else None
         self._route, request_target = _route(prepared, options, headers)
         self._head = f"POST {request_target} HTTP/1.1\r\n{_lines(headers)}".encode("latin-1")
@@ -166,9 +167,7 @@ def _route(prepared: requests.PreparedRequest, options: HttpOptions, headers: di
         return Route(host=host, port=port, tls=tls), prepared.path_url
     proxy = urlsplit(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
     if proxy.scheme != "http" or not proxy.hostname:
-        raise ConfigError(
-            f"the environment names a proxy for K_SINK of the kind {proxy.scheme}:; expected http://HOST:PORT"
-        )
+        raise ConfigError(f"the environment names a proxy of the kind {proxy.scheme}:; expected http://HOST:PORT")
     authorization: tuple[tuple[str, str], ...] = ()
     if proxy.username is not None:
         credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
@@ -181,7 +180,7 @@ def _route(prepared: requests.PreparedRequest, options: HttpOptions, headers: di
     return Route(host=proxy.hostname, port=proxy_port), f"http://{headers['host']}{prepared.path_url}"
 
 
-def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions) -> dict[str, str]:
+def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions, variable: str) -> dict[str, str]:
     """What every request carries by configuration; names in lower case.
 
     Raises:
@@ -196,7 +195,7 @@ def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions) -> 
     credentials = {
         "DELIVERY_HEADERS": "authorization" in headers,
         "DELIVERY_TOKEN_FILE": options.token_file is not None,
-        "the URL of K_SINK": "Authorization" in prepared.headers,
+        f"the URL of {variable}": "Authorization" in prepared.headers,
     }
     if sum(credentials.values()) > 1:
         named = " and ".join(name for name, given in credentials.items() if given)

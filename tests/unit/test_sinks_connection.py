@@ -129,3 +129,13 @@ def test_a_connection_that_was_hung_up_is_noticed_before_it_is_used() -> None:
     theirs.close()
     assert not connection.usable()
     connection.close()
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    connection = Connection(ours)
+    now = time.monotonic()
+    monkeypatch.setattr("adapter.sinks.connection.time.monotonic", lambda: now + 61)
+    assert not connection.usable()
+    connection.close()
+    theirs.close()
