@@ -42,6 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
         if folder in TIERS:
             item.add_marker(getattr(pytest.mark, folder))
+        if folder == "deploy":
+            # With -n: one worker deploys once, while the others go on with the rest.
+            item.add_marker(pytest.mark.xdist_group("deploy"))
         item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "::1"]))
 
 

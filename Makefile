@@ -1,0 +1,55 @@
+# One way in for people and for CI: `make` lists what there is. Everything that is fetched or made lies in .tools/,
+# .demo/ and cdktf.out/; `make clean` removes it.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The first Python that is new enough; another one: make PYTHON=/path/to/python3.12 test
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := $(CURDIR)/.tools/venv/bin
+RUN := PATH="$(CURDIR)/.tools/bin:$(VENV):$$PATH"
+WORKERS ?= 2
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+.PHONY: demo
+demo: tools ## Deploy to an emulated AWS, change users, see the events, destroy (1 to 2 minutes)
+	@$(RUN) python -m demo
+
+.PHONY: test
+test: .test-tools ## Run all tests, real deployments to the emulated AWS among them
+	@$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+.PHONY: lint
+lint: tools ## Check style and types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+.PHONY: format
+format: tools ## Rewrite the code in the style that `make lint` wants
+	@$(RUN) ruff check --fix-only --quiet .
+	@$(RUN) ruff format .
+
+.PHONY: lock
+lock: tools ## Write the lock files after a change of pyproject.toml or tools/npm/package.json
+	@$(RUN) python -m tools.lock $(LOCK)
+
+.PHONY: tools
+tools: .python ## Fetch what the other targets need into .tools/ (they do it themselves)
+	@$(PYTHON) tools/bootstrap.py
+
+.PHONY: clean
+clean: ## Remove everything that was fetched or made
+	@rm -rf .tools .demo cdktf.out .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: .python .test-tools
+.python:
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer, and finds none on PATH; \
+	install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+.test-tools: .python
+	@$(PYTHON) tools/bootstrap.py checkov
