@@ -1,0 +1,246 @@
+"""Makes the model of a plan from its typed records: masked first, then searched for secrets in clear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stacks.review.config import Configuration, bare_address, read_configuration
+from stacks.review.leaks import Leak, redact, suspicion
+from stacks.review.model import Action, Change, Plan
+from stacks.review.source import PlanError, RawChange, RawPlan, RawResource, decode
+from stacks.review.values import Hidden, Unknown, Value, marks, mask
+
+_ACTIONS: Mapping[tuple[str, ...], Action] = {
+    ("create",): Action.CREATE,
+    ("update",): Action.UPDATE,
+    ("delete", "create"): Action.REPLACE,
+    ("create", "delete"): Action.REPLACE,
+    ("create", "forget"): Action.REPLACE,
+    ("forget", "create"): Action.REPLACE,
+    ("delete",): Action.DELETE,
+    ("forget",): Action.FORGET,
+    ("read",): Action.READ,
+    ("no-op",): Action.NOOP,
+}
+_REASONS = {
+    "replace_because_cannot_update": "can't be updated in place",
+    "replace_because_tainted": "marked as damaged (tainted)",
+    "replace_by_request": "asked for with -replace",
+    "replace_by_triggers": "replace_triggered_by",
+    "delete_because_no_resource_config": "no longer in the configuration",
+    "delete_because_wrong_repetition": "count or for_each came or went",
+    "delete_because_count_index": "its index is beyond count",
+    "delete_because_each_key": "its key is no longer in for_each",
+    "delete_because_no_module": "its module is no longer in the configuration",
+    "delete_because_no_move_target": "it was moved to an address that isn't in the configuration",
+    "read_because_config_unknown": "its arguments are only known after apply",
+    "read_because_dependency_pending": "something that it depends on changes first",
+    "read_because_check_nested": "a check reads it",
+}
+
+#: Texts of the configuration as it was synthesised, with `${...}` in them: (address, attribute) -> text.
+Sources = Mapping[tuple[str, str], str]
+
+
+def build(raw: RawPlan, label: str = "", sources: Sources | None = None) -> Plan:
+    """Make the model of one plan.
+
+    Args:
+        raw: the decoded file.
+        label: what the plan is called when several are reviewed together.
+        sources: texts that the plan doesn't know before apply, from the synthesised configuration.
+
+    Raises:
+        PlanError: a part of the plan can't be read.
+    """
+    written = decode(raw.configuration)
+    configuration = read_configuration(written)
+    builder = _Builder(label, configuration, sources or {})
+    resources = raw.resource_changes or []
+    try:
+        changes = tuple(builder.change(r) for r in resources)
+        drift = tuple(builder.change(r) for r in raw.resource_drift or ())
+        deferred = tuple(builder.change(d.resource_change, deferred=d.reason) for d in raw.deferred_changes or ())
+        outputs = tuple(builder.output(name, c) for name, c in sorted((raw.output_changes or {}).items()))
+        leaks = (*_variable_leaks(raw, configuration), *_configuration_leaks(written))
+    except RecursionError as error:
+        raise PlanError("a value in the plan is nested too deeply to be read") from error
+    return Plan(
+        label=label,
+        tool=_tool(raw, resources),
+        changes=changes,
+        drift=drift,
+        deferred=deferred,
+        outputs=outputs,
+        leaks=leaks,
+        configuration=configuration,
+        errored=raw.errored,
+        incomplete=raw.complete is False,
+    )
+
+
+class _Builder:
+    def __init__(self, label: str, configuration: Configuration, sources: Sources) -> None:
+        self._label = label
+        self._configuration = configuration
+        self._sources = sources
+
+    def change(self, raw: RawResource, deferred: str = "") -> Change:
+        actions = tuple(raw.change.actions)
+        before, leaks_before, _ = _side(raw.change, before=True)
+        after, leaks_after, known = _side(raw.change, before=False)
+        after, filled = self._fill(raw, after)
+        importing = raw.change.importing
+        return Change(
+            plan=self._label,
+            address=raw.address,
+            mode=raw.mode,
+            type=raw.type,
+            name=raw.name,
+            module=raw.module_address,
+            action=_ACTIONS.get(actions, Action.OTHER),
+            reason=_REASONS.get(raw.action_reason, raw.action_reason.replace("_", " ")),
+            before=before,
+            after=after,
+            replace_paths=tuple(_path(p) for p in raw.change.replace_paths or ()),
+            create_first=actions[:1] == ("create",) and len(actions) > 1,
+            previous_address=raw.previous_address,
+            importing=(importing.id or "known after apply") if importing is not None else "",
+            deposed=raw.deposed,
+            deferred=deferred.replace("_", " "),
+            leaks_before=tuple(leaks_before),
+            leaks_after=tuple(leaks_after),
+            sensitive_known=known,
+            from_source=filled,
+            raw_actions=actions,
+        )
+
+    def output(self, name: str, raw: RawChange) -> Change:
+        resource = RawResource(address=f"output.{name}", type="output", name=name, change=raw, mode="output")
+        return self.change(resource)
+
+    def _fill(self, raw: RawResource, after: Value) -> tuple[Value, tuple[str, ...]]:
+        """Name what unknown values will come from, or show how they were written where that is at hand."""
+        if not isinstance(after, dict):
+            return after, ()
+        filled: list[str] = []
+        named = dict(after)
+        for key, value in after.items():
+            source = self._sources.get((bare_address(raw.address), key)) if isinstance(value, Unknown) else None
+            if source is not None:
+                named[key], _ = redact(mask(source), key, key)
+                filled.append(key)
+                continue
+            named[key] = self._name_unknown(raw.address, value, (key,))
+        return named, tuple(filled)
+
+    def _name_unknown(self, address: str, value: Value, path: tuple[str | int, ...]) -> Value:
+        if isinstance(value, Unknown):
+            return Unknown(self._configuration.texts(address, *path))
+        if isinstance(value, dict):
+            return {k: self._name_unknown(address, v, (*path, k)) for k, v in value.items()}
+        if isinstance(value, list):
+            blocks = any(isinstance(item, dict) for item in value)
+            if blocks:
+                return [self._name_unknown(address, v, (*path, i)) for i, v in enumerate(value)]
+            return self._name_items(address, value, path)
+        return value
+
+    def _name_items(self, address: str, items: list[Value], path: tuple[str | int, ...]) -> Value:
+        """The items of a list share one expression: name them when there are as many unknown ones as references."""
+        unknown = [i for i, item in enumerate(items) if isinstance(item, Unknown)]
+        if not unknown:
+            return items
+        written = self._configuration.texts(address, *path)
+        named = list(items)
+        for position, index in enumerate(unknown):
+            named[index] = Unknown((written[position],) if len(written) == len(unknown) else written)
+        return named
+
+
+def _side(raw: RawChange, *, before: bool) -> tuple[Value, list[Leak], tuple[str, ...]]:
+    # What Terraform forgets stays in AWS as it is.
+    stays = raw.actions == ["forget"] and not before
+    before = before or stays
+    value = decode(raw.before if before else raw.after)
+    unknown = None if before else decode(raw.after_unknown)
+    sensitive = decode(raw.before_sensitive if before else raw.after_sensitive)
+    if raw.actions == ["delete"] and not before:
+        return None, [], ()
+    masked = mask(value, unknown, sensitive)
+    shown, leaks = redact(masked)
+    known = tuple(_hidden(masked)) if marks(sensitive) and not stays else ()
+    return shown, leaks, known
+
+
+def _hidden(value: Value, path: str = "") -> Iterator[str]:
+    if isinstance(value, Hidden):
+        yield path or "value"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _hidden(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _hidden(item, f"{path}[{index}]")
+
+
+def _path(steps: list[str | int]) -> str:
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "(the whole object)"
+
+
+def _tool(raw: RawPlan, resources: list[RawResource]) -> str:
+    opentofu = any(r.provider_name.startswith("registry.opentofu.org/") for r in resources)
+    return f"{'OpenTofu' if opentofu else 'Terraform'} {raw.terraform_version or '(version unknown)'}"
+
+
+def _variable_leaks(raw: RawPlan, configuration: Configuration) -> Iterator[Leak]:
+    """A plan's JSON holds the values of all input variables in clear, those of sensitive ones too."""
+    for name, variable in sorted((raw.variables or {}).items()):
+        value = decode(variable.value)
+        if value in (None, ""):
+            continue
+        if name in configuration.sensitive_variables:
+            yield Leak(f"var.{name}", "the value of a sensitive variable")
+            continue
+        _, leaks = redact(mask(value), f"var.{name}", name)
+        yield from leaks
+
+
+def _configuration_leaks(written: Any, path: str = "") -> Iterator[Leak]:
+    """Literals of providers and provisioners: they stand in nobody's `after`."""
+    root = written.get("root_module") if isinstance(written, dict) else None
+    if not isinstance(root, dict):
+        return
+    for key, provider in sorted((written.get("provider_config") or {}).items()):
+        yield from _literal_leaks(provider, f"provider.{key}", "")
+    yield from _provisioner_leaks(root, "")
+
+
+def _provisioner_leaks(module: dict[str, Any], prefix: str) -> Iterator[Leak]:
+    for resource in module.get("resources") or ():
+        for provisioner in resource.get("provisioners") or () if isinstance(resource, dict) else ():
+            yield from _literal_leaks(provisioner, f"{prefix}{resource.get('address')}.provisioner", "")
+    for name, call in (module.get("module_calls") or {}).items():
+        child = call.get("module") if isinstance(call, dict) else None
+        if isinstance(child, dict):
+            yield from _provisioner_leaks(child, f"{prefix}module.{name}.")
+
+
+def _literal_leaks(expression: Any, path: str, name: str) -> Iterator[Leak]:
+    if isinstance(expression, dict):
+        constant = expression.get("constant_value")
+        if isinstance(constant, str):
+            why = suspicion(constant, name)
+            if why:
+                yield Leak(path, why)
+            return
+        for key, item in expression.items():
+            if key != "references":
+                yield from _literal_leaks(item, f"{path}.{key}" if key != "expressions" else path, key)
+    elif isinstance(expression, list):
+        for item in expression:
+            yield from _literal_leaks(item, path, name)

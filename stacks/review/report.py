@@ -1,0 +1,205 @@
+"""Puts the analyses of one or more plans together into one review, and says in a sentence what they come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from stacks.review.cost import Cost, cost
+from stacks.review.grants import Grant, Kind, Standing, grants
+from stacks.review.model import Action, Change, Plan
+from stacks.review.network import Exposure, Flow, Network, network
+from stacks.review.secrecy import PlainSecret, Secrecy, secrecy
+from stacks.review.stores import Risk, data_at_risk
+
+#: The order in which changes are listed: what can hurt comes first.
+ORDER = (
+    Action.DELETE,
+    Action.REPLACE,
+    Action.OTHER,
+    Action.FORGET,
+    Action.UPDATE,
+    Action.CREATE,
+)
+
+
+@dataclass(frozen=True)
+class Review:
+    """Everything that the renderers show and the gates judge."""
+
+    plans: tuple[Plan, ...]
+    grants: tuple[Grant, ...]
+    network: Network
+    secrecy: Secrecy
+    risks: tuple[Risk, ...]
+    cost: Cost
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """Every resource that something happens to, what can hurt first; moves and imports alone count, too."""
+        found = [
+            c
+            for plan in self.plans
+            for c in plan.changes
+            if c.managed and (c.action in ORDER or c.previous_address or c.importing)
+        ]
+        rank = {action: index for index, action in enumerate(ORDER)}
+        return tuple(sorted(found, key=lambda c: (rank.get(c.action, len(ORDER)), c.plan, c.address)))
+
+    @cached_property
+    def counts(self) -> Counter[Action]:
+        """How many resources are created, updated and so on; a replacement is one replacement."""
+        return Counter(c.action for c in self.changes)
+
+    @cached_property
+    def moved(self) -> int:
+        """Resources that only get another address (or that as well)."""
+        return sum(bool(c.previous_address) for c in self.changes)
+
+    @cached_property
+    def imported(self) -> int:
+        """Objects that Terraform takes over."""
+        return sum(bool(c.importing) for c in self.changes)
+
+    @cached_property
+    def deferred(self) -> tuple[Change, ...]:
+        """Changes that Terraform leaves to a later run."""
+        return tuple(c for plan in self.plans for c in plan.deferred)
+
+    @cached_property
+    def drift(self) -> tuple[Change, ...]:
+        """What somebody changed outside of Terraform."""
+        return tuple(c for plan in self.plans for c in plan.drift if c.managed)
+
+    @cached_property
+    def outputs(self) -> tuple[Change, ...]:
+        """Outputs that change."""
+        return tuple(c for plan in self.plans for c in plan.outputs if c.action is not Action.NOOP)
+
+    @cached_property
+    def widening(self) -> tuple[Grant, ...]:
+        """Statements that allow what nothing allowed before."""
+        return tuple(g for g in self.grants if g.widens)
+
+    @cached_property
+    def leaks(self) -> tuple[PlainSecret, ...]:
+        """Secrets in clear that are still there after apply."""
+        return tuple(p for p in self.secrecy.plain if p.after)
+
+    @cached_property
+    def public(self) -> tuple[Exposure, ...]:
+        """What the whole internet may reach (or may, for all the plan knows)."""
+        return self.network.exposures
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """Rules of security groups after the plan."""
+        return self.network.flows
+
+
+def review(plans: Sequence[Plan]) -> Review:
+    """Look at one or more plans (one for each stack) as one."""
+    by_plan = [(plan, grants(plan)) for plan in plans]
+    networks = [network(plan, found) for plan, found in by_plan]
+    secrets = [secrecy(plan) for plan in plans]
+    costs = [cost(plan) for plan in plans]
+    lines = sorted((x for c in costs for x in c.lines), key=lambda x: (-max(x.after, x.before), x.plan, x.address))
+    return Review(
+        plans=tuple(plans),
+        grants=tuple(g for _, found in by_plan for g in found),
+        network=Network(
+            tuple(f for n in networks for f in n.flows),
+            tuple(e for n in networks for e in n.exposures),
+            tuple(a for n in networks for a in n.public_addresses),
+        ),
+        secrecy=Secrecy(
+            tuple(s for found in secrets for s in found.stores),
+            tuple(p for found in secrets for p in found.plain),
+            tuple(a for found in secrets for a in found.in_state),
+        ),
+        risks=tuple(risk for plan in plans for risk in data_at_risk(plan)),
+        cost=Cost(tuple(lines), tuple(n for c in costs for n in c.not_priced)),
+    )
+
+
+def counts_sentence(found: Review) -> str:
+    """For example "Creates 21, changes 0, replaces 0, destroys 0.", with what else happens behind it."""
+    counts = found.counts
+    parts = [
+        f"creates {counts[Action.CREATE]}",
+        f"changes {counts[Action.UPDATE]}",
+        f"replaces {counts[Action.REPLACE]}",
+        f"destroys {counts[Action.DELETE]}",
+    ]
+    more = (
+        ("forgets", counts[Action.FORGET]),
+        ("moves", found.moved),
+        ("imports", found.imported),
+        ("leaves for later", len(found.deferred)),
+        ("does something unknown to", counts[Action.OTHER]),
+    )
+    parts += [f"{verb} {number}" for verb, number in more if number]
+    return _capital(", ".join(parts)) + "."
+
+
+def verdict(found: Review) -> tuple[str, ...]:
+    """The review in a few sentences, the most important ones first."""
+    sentences = [counts_sentence(found)]
+    if any(plan.errored for plan in found.plans):
+        sentences.insert(0, "The plan FAILED half way: it is incomplete and can't be applied.")
+    if found.risks:
+        sentences.append(f"Data at risk in {_count(len(found.risks), 'store')}.")
+    sentences += [_grants_sentence(found), _public_sentence(found), _secret_sentence(found), _cost_sentence(found)]
+    return tuple(sentences)
+
+
+def _grants_sentence(found: Review) -> str:
+    wide = found.widening
+    removed = sum(g.standing is Standing.REMOVED for g in found.grants)
+    if not wide:
+        return "Gives no new rights" + (f", takes {removed} away." if removed else ".")
+    identities = {g.holder for g in wide if g.kind is Kind.IDENTITY}
+    marked = sum(bool(g.marks) for g in wide)
+    text = f"Gives {_count(len(wide), 'new right')}"
+    if identities:
+        text += f" ({_count(len(identities), 'identity', 'identities')})"
+    if marked:
+        text += f", {marked} to look at twice"
+    return text + "."
+
+
+def _public_sentence(found: Review) -> str:
+    if not found.public:
+        return "Nothing is open to the internet."
+    new = [e for e in found.public if not e.already]
+    unknown = sum(e.unknown for e in found.public)
+    text = f"{_count(len(found.public), 'thing')} open to the internet, {len(new)} of them new"
+    return text + (f" ({unknown} not certain before apply)." if unknown else ".")
+
+
+def _secret_sentence(found: Review) -> str:
+    if found.leaks:
+        return f"{_count(len(found.leaks), 'secret')} in clear in the plan."
+    if found.secrecy.in_state:
+        return "No secret in the plan, but Terraform's state will hold one."
+    return "No secret in the plan."
+
+
+def _cost_sentence(found: Review) -> str:
+    before, after = found.cost.before, found.cost.after
+    text = f"About ${after:.0f} a month"
+    if before and abs(after - before) >= 0.5:
+        text += f" ({'+' if after > before else '-'}${abs(after - before):.0f})"
+    if found.cost.not_priced:
+        text += f", without {_count(len(found.cost.not_priced), 'resource')} that this estimate has no price for"
+    return text + "."
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

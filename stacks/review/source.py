@@ -1,0 +1,170 @@
+"""Reads the bytes of `terraform show -json PLAN` into typed records, and says in one line what is wrong with others.
+
+The format: https://developer.hashicorp.com/terraform/internals/json-format (version 1.x; minor versions only add, so
+unknown fields are passed over). OpenTofu writes the same: https://opentofu.org/docs/internals/json-format/.
+The bulky parts stay undecoded (`msgspec.Raw`) until something needs them, which keeps plans of 50 MB quick.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Any
+
+import msgspec
+
+_HOW = "make it with `terraform show -json PLANFILE > plan.json`"
+#: Nobody reviews a larger one; it is refused instead of filling the memory.
+SIZE_MAX = 512 * 1024 * 1024
+_NULL = msgspec.Raw(b"null")
+
+
+class PlanError(ValueError):
+    """Not a plan that can be reviewed. The message is one line: what was found and how to mend it."""
+
+
+class RawImporting(msgspec.Struct):
+    """Where an imported object comes from."""
+
+    id: str = ""
+    unknown: bool = False
+
+
+class RawChange(msgspec.Struct):
+    """What happens to one object: the values before and after, and which of them are unknown or sensitive."""
+
+    actions: list[str]
+    before: msgspec.Raw = _NULL
+    after: msgspec.Raw = _NULL
+    after_unknown: msgspec.Raw = _NULL
+    before_sensitive: msgspec.Raw = _NULL
+    after_sensitive: msgspec.Raw = _NULL
+    replace_paths: list[list[str | int]] | None = None
+    importing: RawImporting | None = None
+
+
+class RawResource(msgspec.Struct):
+    """One entry of `resource_changes` or `resource_drift`."""
+
+    address: str
+    type: str
+    name: str
+    change: RawChange
+    mode: str = "managed"
+    module_address: str = ""
+    provider_name: str = ""
+    previous_address: str = ""
+    deposed: str = ""
+    action_reason: str = ""
+
+
+class RawDeferred(msgspec.Struct):
+    """A change that Terraform will only plan in a later run."""
+
+    resource_change: RawResource
+    reason: str = "unknown"
+
+
+class RawVariable(msgspec.Struct):
+    """The value of an input variable of the root module."""
+
+    value: msgspec.Raw = _NULL
+
+
+class RawPlan(msgspec.Struct):
+    """The whole file."""
+
+    format_version: str
+    terraform_version: str = ""
+    variables: dict[str, RawVariable] | None = None
+    resource_changes: list[RawResource] | None = None
+    resource_drift: list[RawResource] | None = None
+    deferred_changes: list[RawDeferred] | None = None
+    output_changes: dict[str, RawChange] | None = None
+    configuration: msgspec.Raw = _NULL
+    errored: bool = False
+    complete: bool | None = None
+
+
+_DECODER = msgspec.json.Decoder(RawPlan)
+
+
+class _Probe(msgspec.Struct):
+    """As much of any JSON object as tells what kind of file it is."""
+
+    format_version: msgspec.Raw = _NULL
+    planned_values: msgspec.Raw = _NULL
+    resource_changes: msgspec.Raw = _NULL
+    values: msgspec.Raw = _NULL
+    lineage: msgspec.Raw = _NULL
+    provider_schemas: msgspec.Raw = _NULL
+
+
+def read(data: bytes) -> RawPlan:
+    """Decode one plan.
+
+    Raises:
+        PlanError: the file is something else, or damaged.
+    """
+    data = _as_utf8(data)
+    _refuse_other_kinds(data)
+    try:
+        raw = _DECODER.decode(data)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"the plan has an unexpected shape: {error}") from error
+    except msgspec.DecodeError as error:
+        raise PlanError(f"not valid JSON ({error}); is it cut off? {_HOW}") from error
+    except RecursionError as error:
+        raise PlanError(f"the JSON is nested too deeply to be a plan; {_HOW}") from error
+    major = raw.format_version.partition(".")[0]
+    if major != "1":
+        raise PlanError(f"format_version is {raw.format_version!r}; this review reads 1.x (Terraform 1.1 or newer)")
+    return raw
+
+
+def decode(raw: msgspec.Raw) -> Any:
+    """The value of a part that `read` left undecoded.
+
+    Raises:
+        PlanError: it is nested too deeply, or not JSON.
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except RecursionError as error:
+        raise PlanError("a value in the plan is nested too deeply to be read") from error
+    except msgspec.DecodeError as error:
+        raise PlanError(f"a value in the plan can't be read: {error}") from error
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Windows PowerShell's `>` writes UTF-16, some editors a byte order mark."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return data.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise PlanError(f"the file begins like UTF-16 text but isn't ({error.reason}); {_HOW}") from error
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _refuse_other_kinds(data: bytes) -> None:
+    if len(data) > SIZE_MAX:
+        raise PlanError(f"the file has {len(data) // 1_000_000} MB; more than {SIZE_MAX // 1_000_000} MB is not read")
+    start = data[:4096].lstrip()
+    if not start:
+        raise PlanError(f"the file is empty; {_HOW}")
+    if start.startswith(b"PK\x03\x04"):
+        raise PlanError(f"this is Terraform's binary plan file, not its JSON; {_HOW}")
+    if start.startswith(b'{"@level"'):
+        raise PlanError(f"this is the log of `terraform plan -json`, not the plan; {_HOW}")
+    if not start.startswith(b"{"):
+        raise PlanError(f"not a JSON object; {_HOW}")
+    try:
+        probe = msgspec.json.decode(data, type=_Probe)
+    except (msgspec.DecodeError, RecursionError):
+        return  # `read` words what is wrong
+    if probe.format_version != _NULL and (probe.planned_values != _NULL or probe.resource_changes != _NULL):
+        return
+    if probe.lineage != _NULL or probe.values != _NULL:
+        raise PlanError(f"this is a state, not a plan; {_HOW}")
+    if probe.provider_schemas != _NULL:
+        raise PlanError(f"these are provider schemas, not a plan; {_HOW}")
+    raise PlanError(f"JSON, but not a plan: it has no format_version with planned_values or resource_changes; {_HOW}")

@@ -1,0 +1,194 @@
+"""Values of a plan with everything that must not be shown, or isn't known yet, taken out of them.
+
+Terraform writes sensitive values in clear into the JSON of a plan and says beside them (`before_sensitive`,
+`after_sensitive`, `after_unknown`) which ones they are:
+https://developer.hashicorp.com/terraform/internals/json-format#change-representation. `mask` lays the three over each
+other once, at the door. Whatever comes after it works on the result, in which a sensitive value has become a `Hidden`
+that can be compared with another one but not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import msgspec
+
+#: Digests of hidden values are keyed with this, so that nobody can try values against them.
+_KEY = secrets.token_bytes(32)
+#: Longer texts are not looked into for JSON.
+_EMBEDDED_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that is only known after apply; `references` names what it will come from, when the plan tells."""
+
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A value that must not be shown. `why` says in a few words what it is; equal values have equal digests."""
+
+    why: str
+    digest: bytes = field(repr=False)
+
+
+#: What the rest of the review works on.
+Value: TypeAlias = "bool | int | float | str | Unknown | Hidden | list[Value] | dict[str, Value] | None"
+UNKNOWN = Unknown()
+
+
+def hide(value: object, why: str = "sensitive") -> Hidden:
+    """Replace a value by something that equals another hidden one exactly when the values are equal."""
+    text = msgspec.json.encode(value, order="deterministic", enc_hook=_encode)
+    return Hidden(why, hashlib.blake2b(text, key=_KEY, digest_size=16).digest())
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Hidden):
+        return value.digest
+    if isinstance(value, Unknown):
+        return ["unknown"]
+    raise NotImplementedError
+
+
+def mask(value: Any, unknown: Any = None, sensitive: Any = None) -> Value:
+    """Lay a value's unknown and sensitive parts over it, and open JSON that it holds as text.
+
+    Args:
+        value: what `before` or `after` holds.
+        unknown: what `after_unknown` holds: True, or the same shape as `value` with True where it is unknown.
+        sensitive: what `before_sensitive` or `after_sensitive` holds, of the same kind.
+
+    A shape that doesn't fit the value hides all of it: better to show too little.
+    """
+    if unknown is True:
+        return UNKNOWN
+    if sensitive is True:
+        return None if value is None else hide(value)
+    if isinstance(value, str):
+        if sensitive and marks(sensitive):
+            return hide(value)
+        return _open(value)
+    if isinstance(value, list) or (value is None and isinstance(unknown, list) and marks(unknown)):
+        return _mask_list(value or [], unknown, sensitive)
+    if isinstance(value, dict) or (value is None and isinstance(unknown, dict) and marks(unknown)):
+        return _mask_dict(value or {}, unknown, sensitive)
+    if value is not None and sensitive and marks(sensitive):
+        return hide(value)
+    scalar: bool | int | float | None = value
+    return scalar
+
+
+def _mask_list(value: list[Any], unknown: Any, sensitive: Any) -> Value:
+    if not isinstance(sensitive, list) and marks(sensitive):
+        return hide(value)
+    hidden = sensitive if isinstance(sensitive, list) else []
+    open_ = unknown if isinstance(unknown, list) else []
+    length = max(len(value), len(open_))
+    return [mask(_at(value, i), _at(open_, i), _at(hidden, i)) for i in range(length)]
+
+
+def _mask_dict(value: dict[str, Any], unknown: Any, sensitive: Any) -> Value:
+    if not isinstance(sensitive, dict) and marks(sensitive):
+        return hide(value)
+    hidden = sensitive if isinstance(sensitive, dict) else {}
+    open_ = unknown if isinstance(unknown, dict) else {}
+    masked = {key: mask(item, open_.get(key), hidden.get(key)) for key, item in value.items()}
+    for key, item in open_.items():
+        if key not in value and marks(item):
+            masked[key] = mask(None, item, hidden.get(key))
+    return masked
+
+
+def marks(shape: Any) -> bool:
+    """Whether anything at all is marked (True) in the shape that Terraform writes beside a value."""
+    if isinstance(shape, dict):
+        return any(marks(item) for item in shape.values())
+    if isinstance(shape, list):
+        return any(marks(item) for item in shape)
+    return shape is True
+
+
+def _at(items: list[Any], index: int) -> Any:
+    return items[index] if index < len(items) else None
+
+
+def _open(text: str) -> Value:
+    """The object or list that a text holds as JSON (policies, container definitions), else the text."""
+    if len(text) < 2 or text[0] not in "{[" or len(text) > _EMBEDDED_MAX:
+        return text
+    try:
+        decoded: Value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return decoded if isinstance(decoded, dict | list) else text
+
+
+def as_list(value: Value) -> list[Value]:
+    """A value as the list that it is or stands for: nothing is no item, anything else is one."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def texts(value: Value) -> tuple[str, ...]:
+    """A text or a list of texts as a tuple; parts that aren't known or mustn't be shown say so."""
+    return tuple(item if isinstance(item, str) else show(item) for item in as_list(value))
+
+
+def text(value: Value) -> str:
+    """The value when it is a text, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def get(value: Value, *path: str | int) -> Value:
+    """Follow a path of keys and indexes; None where it leads nowhere, Unknown or Hidden where it runs into one."""
+    for step in path:
+        if isinstance(value, Unknown | Hidden):
+            return value
+        if isinstance(step, str) and isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(step, int) and isinstance(value, list):
+            value = value[step] if step < len(value) else None
+        else:
+            return None
+    return value
+
+
+def is_empty(value: Value) -> bool:
+    """Whether there is nothing in the value: null, an empty text, or containers of nothing."""
+    if isinstance(value, dict):
+        return all(is_empty(item) for item in value.values())
+    if isinstance(value, list):
+        return all(is_empty(item) for item in value)
+    return value is None or value == ""
+
+
+def has_unknown(value: Value) -> bool:
+    """Whether any part of the value is only known after apply."""
+    if isinstance(value, dict):
+        return any(has_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(has_unknown(item) for item in value)
+    return isinstance(value, Unknown)
+
+
+def show(value: Value) -> str:
+    """The value as one line for a person: JSON, with words where a part is hidden or unknown."""
+    if isinstance(value, Hidden):
+        return f"({value.why})"
+    if isinstance(value, Unknown):
+        return f"{' or '.join(value.references)} (after apply)" if value.references else "(known after apply)"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items() if not is_empty(item)) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(show(item) for item in value) + "]"
+    if value is None:
+        return "null"
+    return msgspec.json.encode(value).decode()
