@@ -198,8 +198,10 @@ class Service:
 
     def _settle(self, timeout_s: float = 0.0) -> None:
         """Book results, then examine who took the name of a deleted user."""
-        self._beat()
-        successors = self._ledger.settle(timeout_s)
+        try:
+            successors = self._ledger.settle(timeout_s)
+        finally:
+            self._beat()
         if successors:
             self._sweeper.examine(successors)
 
