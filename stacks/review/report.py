@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from stacks.review.cost import Cost, cost
+from stacks.review.diff import field_changes
 from stacks.review.grants import Grant, Kind, Standing, grants
 from stacks.review.model import Action, Change, Plan
 from stacks.review.network import Exposure, Flow, Network, network
@@ -70,8 +71,9 @@ class Review:
 
     @cached_property
     def drift(self) -> tuple[Change, ...]:
-        """What somebody changed outside of Terraform."""
-        return tuple(c for plan in self.plans for c in plan.drift if c.managed)
+        """What somebody changed outside of Terraform, as far as it shows."""
+        drifted = (c for plan in self.plans for c in plan.drift if c.managed)
+        return tuple(c for c in drifted if c.after is None or field_changes(c))
 
     @cached_property
     def outputs(self) -> tuple[Change, ...]:

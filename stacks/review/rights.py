@@ -61,6 +61,12 @@ _TIES = re.compile(
     re.IGNORECASE,
 )
 
+_INSIDE_OF_ONE = re.compile(
+    r"arn:[^:*?]*:s3:::[^*?/]+/\*"
+    r"|arn:[^:*?]*:[^:*?]*:[^:*?]*:[^:*?]*:[^*?:/]+[:/][^*?]+[:/]\*"
+    r"|\$\{[^}]+\}[:/]\*"
+)
+
 ANYONE = "anyone"
 
 
@@ -128,7 +134,7 @@ def _resource_marks(statement: Statement) -> list[str]:
 
 def _broad_arn(resource: str) -> bool:
     """A wildcard that isn't just "what is inside of this one": `arn:...:log-group:NAME:*` and `BUCKET/*` are fine."""
-    return ("*" in resource or "?" in resource) and not re.fullmatch(r"[^*?]{12,}[:/]\*", resource)
+    return ("*" in resource or "?" in resource) and not _INSIDE_OF_ONE.fullmatch(resource)
 
 
 def _escalates(statement: Statement) -> bool:
