@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,12 +19,13 @@ from adapter.cognito.listing import walk
 from adapter.cognito.rate import RateLimiter
 from adapter.config import Settings
 from adapter.credentials import PoolCredentials, service_session
-from adapter.delivery import BackoffPolicy, Batching, Delivery, RetryPolicy
+from adapter.delivery import BackoffPolicy, Batching, Delivery, RetryPolicy, Status
 from adapter.errors import CognitoError, ConfigError, StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.health import STALE_S, Health, HealthServer
 from adapter.log import Action
 from adapter.metrics import Metrics, serve
+from adapter.replay import Replay, Selection
 from adapter.service import Pace, Service
 from adapter.signals import stop_on_signals
 from adapter.sinks.base import Sink
@@ -57,13 +61,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
     """
     stop = threading.Event()
     limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
-    pool = BotoUserPool(
-        PoolCredentials(settings),
-        settings.pool,
-        limiter,
-        connect_timeout_s=settings.connect_timeout_s,
-        read_timeout_s=settings.read_timeout_s,
-    )
+    pool = _pool(settings, limiter)
     health = Health(stale_s=max(STALE_S, 3 * settings.poll_max_s + 60))
     metrics = Metrics(
         source=str(settings.pool),
@@ -81,7 +79,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
             return True
         stack.callback(store.close)
         stack.callback(pool.close)
-        courier = _delivery(stack, settings, store)
+        courier = _delivery(stack, settings, store.held)
         logger.info(
             "Watching the user pool",
             extra={"action": Action.STARTED, "pool": str(settings.pool), "sink": shown(settings.sink)},
@@ -103,6 +101,30 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         service.run()
     logger.info("Stopped", extra={"action": Action.STOPPED})
     return True
+
+
+def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> Counter[Status]:
+    """Tell users once more; returns how many deliveries ended how. The state is not touched.
+
+    Raises:
+        ConfigError: something that is configured can't be used.
+        CognitoError: the users can't be listed.
+    """
+    stop = threading.Event()
+    pool = _pool(settings, RateLimiter(settings.max_rps, sleep=stop.wait))
+    with ExitStack() as stack:
+        stack.enter_context(stop_on_signals(stop))
+        stack.callback(pool.close)
+        return Replay(
+            listing=listing_of(pool, stop),
+            courier=_delivery(stack, settings, lambda: True),
+            builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
+            detector=Detector(pool_arn=str(settings.pool)),
+            run_id=uuid.uuid4().hex,
+            pace=RateLimiter(events_per_s, sleep=stop.wait).acquire,
+            now_ms=time.time_ns() // 1_000_000,
+            should_stop=stop.is_set,
+        ).run(selection)
 
 
 def listing_of(pool: UserPool, stop: threading.Event) -> Listing:
@@ -147,10 +169,22 @@ def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:
     return sink, open_dead_letter_sink(settings.dead_letter_sink, options, session)
 
 
-def start_delivery(
-    settings: Settings, sink: Sink, dead_letter: Sink | None, held: Callable[[], bool] = lambda: True
-) -> Delivery:
-    """The delivery that the settings describe."""
+def _pool(settings: Settings, limiter: RateLimiter) -> BotoUserPool:
+    return BotoUserPool(
+        PoolCredentials(settings),
+        settings.pool,
+        limiter,
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+    )
+
+
+def _delivery(stack: ExitStack, settings: Settings, held: Callable[[], bool]) -> Delivery:
+    """The delivery that the settings describe, between its sinks, which are closed with the stack."""
+    sink, dead_letter = open_sinks(settings)
+    for opened in (sink, dead_letter):
+        if opened is not None:
+            stack.callback(opened.close)
     return Delivery(
         sink,
         RetryPolicy(
@@ -165,14 +199,6 @@ def start_delivery(
         batch=Batching(settings.batch_size, settings.batch_s),
         held=held,
     )
-
-
-def _delivery(stack: ExitStack, settings: Settings, store: Store) -> Delivery:
-    sink, dead_letter = open_sinks(settings)
-    for opened in (sink, dead_letter):
-        if opened is not None:
-            stack.callback(opened.close)
-    return start_delivery(settings, sink, dead_letter, store.held)
 
 
 def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metrics) -> None:

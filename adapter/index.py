@@ -7,10 +7,11 @@ row), which `bytearray.find` searches at the speed of C. A million users take ab
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from adapter.changes import DIGEST_SIZE
+from adapter.familiar import FamiliarPages
 
 _ROW_SIZE: Final = 4
 _RECORD_SIZE: Final = DIGEST_SIZE + _ROW_SIZE
@@ -27,6 +28,7 @@ class Index:
         self._buckets: defaultdict[bytes, bytearray] = defaultdict(bytearray)
         self._seen = bytearray()
         self._alive = bytearray()
+        self._familiar = FamiliarPages()
         buckets, alive = self._buckets, self._alive
         for row, digest in digests:
             buckets[digest[:_PREFIX_SIZE]] += digest + row.to_bytes(_ROW_SIZE, "little")
@@ -46,14 +48,36 @@ class Index:
 
     def unchanged(self, digest: bytes) -> bool:
         """Whether a known user has this digest; if so, that user counts as seen."""
+        return self.sight(digest) >= 0
+
+    def sight(self, digest: bytes) -> int:
+        """The row of the known user who has this digest, who then counts as seen; -1: there is none."""
         bucket = self._buckets.get(digest[:_PREFIX_SIZE])
         if bucket is None:
-            return False
+            return -1
         at = _find(bucket, digest)
         if at < 0:
+            return -1
+        row = int.from_bytes(bucket[at + DIGEST_SIZE : at + _RECORD_SIZE], "little")
+        self._seen[row] = 1
+        return row
+
+    def recall(self, page: bytes) -> bool:
+        """Whether a page of just these bytes was learnt and nobody on it changed since; if so, all on it are seen."""
+        rows = self._familiar.recall(page)
+        if rows is None:
             return False
-        self._seen[int.from_bytes(bucket[at + DIGEST_SIZE : at + _RECORD_SIZE], "little")] = 1
+        seen = self._seen
+        if isinstance(rows, range):
+            seen[rows.start : rows.stop] = b"\x01" * len(rows)
+        else:
+            for row in rows:
+                seen[row] = 1
         return True
+
+    def learn(self, page: bytes, rows: Sequence[int]) -> None:
+        """Remember a page by its bytes: every user on it was just sighted, in these rows."""
+        self._familiar.learn(page, rows)
 
     def see(self, row: int) -> None:
         """Count the user of this row as seen."""
@@ -63,6 +87,7 @@ class Index:
         """Set the digest of a row; `before` is the one it had, None for a new row. The user counts as seen."""
         if before is not None:
             self._remove(row, before)
+        self._familiar.forget(row)
         self._grow(row)
         self._buckets[digest[:_PREFIX_SIZE]] += digest + row.to_bytes(_ROW_SIZE, "little")
         self._count += not self._alive[row]
@@ -71,6 +96,7 @@ class Index:
     def forget(self, row: int, digest: bytes) -> None:
         """Drop a row; `digest` is the one it had."""
         self._remove(row, digest)
+        self._familiar.forget(row)
         self._count -= self._alive[row]
         self._alive[row] = 0
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from adapter.changes import Detector, Phase, raw_digest
 from adapter.cognito import filters
 from adapter.cognito.base import Page
-from adapter.cognito.decode import decode_user
+from adapter.cognito.decode import RawUsers, decode_user
 from adapter.errors import FilterRefusedError
 from adapter.ledger import Entry, Ledger
 from adapter.log import Action
@@ -141,9 +141,17 @@ class Sweeper:
     # -- pages -----------------------------------------------------------------------------------------------------
 
     def _page(self, page: Page) -> int:
-        unchanged = self._ledger.index.unchanged
-        fresh = [(raw, digest) for raw in page.users if not unchanged(digest := raw_digest(raw))]
-        return self.examine([(decode_user(raw), digest) for raw, digest in fresh]) if fresh else 0
+        index = self._ledger.index
+        whole = page.users.raw if isinstance(page.users, RawUsers) else None
+        if whole is not None and index.recall(whole):
+            return 0
+        looks = [(raw, digest, index.sight(digest)) for raw in page.users for digest in (raw_digest(raw),)]
+        fresh = [(decode_user(raw), digest) for raw, digest, row in looks if row < 0]
+        if fresh:
+            return self.examine(fresh)
+        if whole is not None:
+            index.learn(whole, [row for _, _, row in looks])
+        return 0
 
     def _phase(self) -> Phase:
         if self._meta.baseline_done:
