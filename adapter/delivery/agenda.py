@@ -179,32 +179,31 @@ class Agenda:
         if work not in self._sending:  # abandoned meanwhile: its jobs are resolved
             return False
         self._sending.remove(work)
-        was_open = self._breaker.open
+        changed = not work.dead and self._tell_breaker(work, outcomes, now)
         for job, outcome in zip(work.jobs, outcomes, strict=True):
             job.attempts += 1
-            if isinstance(outcome, Delivered):
-                if work.dead:
-                    self._resolve(job, Status.DEAD_LETTERED, job.dead, now)
-                else:
-                    self._breaker.answered()
-                    self._resolve(job, Status.DELIVERED, None, now, outcome.code)
+            if isinstance(outcome, Failed):
+                self._failed(job, outcome, now, together=len(work.jobs) > 1)
+            elif work.dead:
+                self._resolve(job, Status.DEAD_LETTERED, job.dead, now)
             else:
-                self._failed(job, outcome, work, now)
-        return self._breaker.open != was_open
+                self._resolve(job, Status.DELIVERED, None, now, outcome.code)
+        return changed
 
-    def _failed(self, job: Job, failure: Failed, work: Work, now: float) -> None:
+    def _tell_breaker(self, work: Work, outcomes: Sequence[Outcome], now: float) -> bool:
+        """A batch counts as one request, for its first user: one bad moment must not look like an outage."""
+        if any(isinstance(outcome, Delivered) or not outcome.retryable for outcome in outcomes):
+            return self._breaker.answered()
+        return self._breaker.failed(work.jobs[0].event.key, now, probe=work.probe)
+
+    def _failed(self, job: Job, failure: Failed, now: float, *, together: bool) -> None:
         delay_s: float | None = None
         if failure.retryable:
-            if not work.dead:
-                self._breaker.failed(job.event.key, now, probe=work.probe)
             delay_s = self._policy.delay(job.failures, failure.retry_after_s)
             job.failures += 1
-        else:
-            if not work.dead:
-                self._breaker.answered()
-            if failure.shared and len(work.jobs) > 1:
-                job.alone = True
-                delay_s = 0.0
+        elif failure.shared and together:
+            job.alone = True
+            delay_s = 0.0
         if self._closing:
             self._resolve(job, Status.UNDELIVERED, job.dead or failure, now)
         elif delay_s is not None:
@@ -268,6 +267,11 @@ class Agenda:
             else:
                 del self._uncollected[key]
         return results
+
+    @property
+    def sink_down(self) -> bool:
+        """Whether the circuit breaker is open."""
+        return self._breaker.open
 
     @property
     def has_results(self) -> bool:

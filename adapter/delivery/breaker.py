@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, kw_only=True)
 class Breaker:
-    """Opens after retryable failures of `users` different users in a row; one event alone can never open it.
+    """Opens after retryable failures of requests for `users` different users in a row; one user's can never open it.
 
     Once open it lets single probes through: after 1, 2, 4, 8, 16, 30, 30, ... s (`first_probe_s`, doubled up to
     `max_probe_s`). Any answer that shows the sink alive closes it.

@@ -154,14 +154,18 @@ class Delivery:
     def _run(self) -> None:
         while (work := self._next_work()) is not None:
             outcomes = self._send(work)
+            changed = False
             with self._work:
                 if outcomes is None:
                     self._agenda.release(work, _NOT_HELD, self._clock())
-                elif self._agenda.settle(work, outcomes, self._clock()):
-                    self._log_breaker()
+                else:
+                    changed = self._agenda.settle(work, outcomes, self._clock())
+                down, queued = self._agenda.sink_down, self._agenda.unresolved
                 if self._agenda.has_results:
                     self._results.notify_all()
                     self._room.notify_all()
+            if changed:
+                self._log_breaker(down=down, queued=queued)
 
     def _next_work(self) -> Work | None:
         """Wait for work; None: stop."""
@@ -194,11 +198,11 @@ class Delivery:
         failure = Failed(code="internal", reason=f"the sink broke its contract: {name}", retryable=True)
         return [failure] * len(work.jobs)
 
-    def _log_breaker(self) -> None:
-        if self._agenda.paused(self._clock()):
+    def _log_breaker(self, *, down: bool, queued: int) -> None:
+        if down:
             logger.warning(
                 "The sink is down; deliveries wait, single probes go on",
-                extra={"action": Action.SINK_DOWN, "sink": self._sink.target, "queued": self._agenda.unresolved},
+                extra={"action": Action.SINK_DOWN, "sink": self._sink.target, "queued": queued},
             )
         else:
             logger.info("The sink is back", extra={"action": Action.SINK_BACK, "sink": self._sink.target})

@@ -31,6 +31,7 @@ def open_sink(target: str, options: HttpOptions, sessions: Callable[[], Session]
         ConfigError: there is no such kind of sink, or it can't be used the way it is configured.
     """
     scheme, _, rest = target.partition(":")
+    scheme = scheme.lower()
     if scheme in {"http", "https"}:
         from adapter.sinks.http import HttpSink  # TLS and HTTP libraries
 

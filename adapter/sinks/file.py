@@ -59,8 +59,9 @@ class FileSink:
         """Write all the lines or none."""
         lines = _lines(events)
         with self._lock:
-            size = os.fstat(self._file).st_size
+            size = None
             try:
+                size = os.fstat(self._file).st_size
                 _write_all(self._file, lines)
                 if self._regular:
                     os.fsync(self._file)
@@ -73,12 +74,14 @@ class FileSink:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            os.close(self._file)
+            opened, self._file = self._file, -1  # a send that comes too late must not hit another file
+            if opened >= 0:
+                os.close(opened)
 
-    def _undo(self, size: int) -> None:
+    def _undo(self, size: int | None) -> None:
         """Take back half a write (a full disk). If that fails too, the next start drops the broken line."""
         with suppress(OSError):
-            if self._regular:
+            if self._regular and size is not None:
                 os.ftruncate(self._file, size)
 
     def _repair(self, variable: str) -> None:

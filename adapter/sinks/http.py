@@ -52,9 +52,10 @@ class HttpSink:
         """
         try:
             prepared = requests.Request("POST", url).prepare()
-        except requests.RequestException as error:
+            address = urlsplit(prepared.url or "")
+            port = address.port or _DEFAULT_PORTS[address.scheme]
+        except (requests.RequestException, ValueError) as error:
             raise ConfigError(f"{variable}: expected an http:// or https:// URL with a valid host") from error
-        address = urlsplit(prepared.url or "")
         host = address.netloc.rpartition("@")[2]
         self._target = f"{address.scheme}://{host}{address.path}"
         self._mode = options.mode
@@ -64,7 +65,7 @@ class HttpSink:
         self._idle: deque[Connection] = deque()
         headers = {"host": host, "user-agent": "cognito-source", **_extra_headers(prepared, options, variable)}
         self._token = TokenFile(options.token_file) if options.token_file else None
-        self._route, request_target = _route(prepared, options, headers)
+        self._route, request_target = _route(prepared, port, options, headers)
         self._head = f"POST {request_target} HTTP/1.1\r\n{_lines(headers)}".encode("latin-1")
 
     @property
@@ -150,7 +151,9 @@ def _no_connection(error: OSError | HTTPException) -> Failed:
     return Failed(code=code, reason=reason, retryable=True)
 
 
-def _route(prepared: requests.PreparedRequest, options: HttpOptions, headers: dict[str, str]) -> tuple[Route, str]:
+def _route(
+    prepared: requests.PreparedRequest, port: int, options: HttpOptions, headers: dict[str, str]
+) -> tuple[Route, str]:
     """The way to the sink, and how the request names it there; adds the proxy's credentials to `headers` if need be.
 
     Raises:
@@ -158,7 +161,6 @@ def _route(prepared: requests.PreparedRequest, options: HttpOptions, headers: di
     """
     url = prepared.url or ""
     address = urlsplit(url)
-    port = address.port or _DEFAULT_PORTS[address.scheme]
     host = address.hostname or ""
     settings = requests.Session().merge_environment_settings(url, {}, None, None, None)
     tls = _tls_context(options, settings["verify"]) if address.scheme == "https" else None

@@ -199,6 +199,29 @@ def test_when_the_sink_is_down_single_probes_go_and_the_queue_stays() -> None:
     assert subject.unresolved + len(subject.collect()) == 20
 
 
+def test_one_failed_batch_is_no_outage() -> None:
+    subject = agenda(size=10, users=3)
+    for number in range(50):
+        subject.add(make_event(str(number)), 0)
+    for _ in range(2):
+        work = subject.take(0)
+        assert work is not None
+        assert not subject.settle(work, [DOWN] * 10, 0)
+    work = subject.take(0)
+    assert work is not None
+    assert subject.settle(work, [DOWN] * 10, 0)
+    assert subject.paused(0)
+
+
+def test_a_batch_with_one_success_shows_the_sink_alive() -> None:
+    subject = agenda(size=2, users=2)
+    for number in range(20):
+        subject.add(make_event(str(number)), 0)
+    while work := subject.take(0):
+        assert not subject.settle(work, [DOWN, OK], 0)
+    assert not subject.paused(0)
+
+
 def test_delivery_resumes_by_itself_when_a_probe_gets_through() -> None:
     subject = agenda(users=3)
     for number in range(20):

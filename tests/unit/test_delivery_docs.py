@@ -59,7 +59,7 @@ def test_the_probes_are_those_of_the_code() -> None:
         breaker.failed("1", now, probe=True)
     assert [float(number) for number in listed.split(",")] == waits
     assert users == 5
-    assert "failures of five different users" in TEXT
+    assert "failures of requests for five different users" in TEXT
 
 
 def test_every_variable_that_is_named_exists() -> None:

@@ -30,6 +30,9 @@ def no_session() -> boto3.Session:
     [
         ("http://user:secret@sink.example:8080/p?key=secret", "http://sink.example:8080/p", "HttpSink"),
         ("https://sink.example", "https://sink.example/", "HttpSink"),
+        ("HTTPS://Sink.Example/P", "https://sink.example/P", "HttpSink"),
+        ("http://[::1]:8080/", "http://[::1]:8080/", "HttpSink"),
+        ("http://bücher.example/", "http://xn--bcher-kva.example/", "HttpSink"),
         ("stdout:", "stdout:", "StreamSink"),
     ],
 )
@@ -67,6 +70,7 @@ def test_a_file_url_names_a_file(tmp_path: Path) -> None:
         ("stdout:x", "names no sink that is known"),
         ("file:relative", "names no sink that is known"),
         ("http://", "expected an http:// or https:// URL"),
+        ("http://sink.example:99999/", "expected an http:// or https:// URL"),
         ("arn:aws:s3:::bucket", "expected that of an event bus or of an SQS queue"),
         ("arn:aws:events:eu-central-1:123456789012:rule/x", "expected that of an event bus"),
         ("arn:aws", "is not an ARN"),

@@ -115,3 +115,14 @@ def test_a_device_can_be_a_sink_too() -> None:
     sink = FileSink(Path(os.devnull))
     assert isinstance(sink.send([make_event()])[0], Delivered)
     sink.close()
+
+
+def test_a_send_after_the_end_fails_and_touches_no_other_file(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "events.jsonl")
+    sink.close()
+    sink.close()
+    other = (tmp_path / "other").open("wb")
+    (outcome,) = sink.send([make_event()])
+    other.close()
+    assert isinstance(outcome, Failed)
+    assert (tmp_path / "other").read_bytes() == b""
