@@ -6,8 +6,9 @@ Resource: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/reso
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from stacks.base import Home, output, set_up
 from stacks.bindings import App, EcrLifecyclePolicy, EcrRepository, TerraformStack
@@ -77,7 +78,6 @@ def own_image(inputs: Inputs, home: Home) -> ImageReference:
 
 
 def _version() -> str:
-    try:
-        return version("cognito-source")
-    except PackageNotFoundError:
-        return "latest"
+    """This project's version: an image's tag never moves, so that a new version is a new tag."""
+    project = Path(__file__).parent.parent / "pyproject.toml"
+    return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
