@@ -240,9 +240,11 @@ def test_17_readiness_is_lost_when_polls_stall_and_a_hang_is_noticed() -> None:
     for seconds in (120.0, 121.0, 301.0):
         now[0] = seconds
         said.append((health.unready(), health.dead()))
-    assert said[0] == ([], [])
-    assert said[1] == (["no successful poll for 121 s"], [])
-    assert said[2][1] == ["the service thread has been silent for 301 s"]
+    assert said == [
+        ([], []),
+        (["no successful poll for 121 s"], []),
+        (["no successful poll for 301 s"], ["the service thread has been silent for 301 s"]),
+    ]
     assert load(LEAST).read_timeout_s == 20
 
 

@@ -1,0 +1,74 @@
+"""Logs: JSON for machines, lines for people."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from adapter.log import Action, configure
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    logger, root = logging.getLogger("adapter"), logging.getLogger()
+    before = (logger.handlers[:], logger.propagate, logger.level, root.handlers[:])
+    yield
+    logger.handlers[:], logger.propagate, root.handlers[:] = before[0], before[1], before[3]
+    logger.setLevel(before[2])
+
+
+def test_a_record_is_one_json_object_with_its_action_and_fields() -> None:
+    stream = io.StringIO()
+    configure("info", stream)
+    logging.getLogger("adapter.x").info("Two\nlines é", extra={"action": Action.SWEEP_DONE, "users": 3})
+    (line,) = stream.getvalue().splitlines()
+    record = json.loads(line)
+    assert record.pop("timestamp").endswith("Z")
+    assert record == {
+        "severity": "INFO",
+        "logger": "adapter.x",
+        "message": "Two\nlines é",
+        "action": "sweep_done",
+        "users": 3,
+    }
+
+
+def test_a_terminal_gets_readable_lines() -> None:
+    stream = Terminal()
+    configure("info", stream)
+    logging.getLogger("adapter").warning("It is %s", "late", extra={"action": Action.STOPPED, "seconds": 2})
+    assert stream.getvalue().endswith(" WARNING It is late (seconds 2)\n")
+
+
+def test_levels_below_the_configured_one_are_left_out() -> None:
+    stream = io.StringIO()
+    configure("warning", stream)
+    logging.getLogger("adapter").info("quiet", extra={"action": Action.STARTED})
+    assert stream.getvalue() == ""
+
+
+def test_libraries_log_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    configure("debug", stream)
+    logging.getLogger("urllib3").warning("Retrying http://user:secret@host/")
+    assert stream.getvalue() == ""
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_a_bug_is_logged_with_its_traceback(stream: io.StringIO) -> None:
+    configure("info", stream)
+    try:
+        int("why")
+    except ValueError:
+        logging.getLogger("adapter").exception("bug", extra={"action": Action.FATAL})
+    assert "ValueError: invalid literal" in stream.getvalue()
