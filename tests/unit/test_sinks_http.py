@@ -205,7 +205,7 @@ def test_a_proxy_that_refuses_the_tunnel_is_a_retryable_failure(
 
 def test_a_proxy_of_another_kind_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1080")
-    with pytest.raises(ConfigError, match="socks5"):
+    with pytest.raises(ConfigError, match="ALL_PROXY of the environment is not a proxy like"):
         post("http://sink.example/")
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import socketserver
 import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import trustme
@@ -25,7 +30,7 @@ def ca() -> trustme.CA:
 @pytest.fixture
 def server(ca: trustme.CA) -> Iterator[SinkServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("localhost").configure_cert(context)
+    ca.issue_cert("localhost", "sink.example").configure_cert(context)
     with sink_server(context) as server:
         yield server
 
@@ -89,3 +94,60 @@ def test_certificates_that_are_none_are_a_configuration_error_each(tmp_path: Pat
     with pytest.raises(ConfigError) as caught:
         HttpSink("https://sink.example/", HttpOptions(ca_certs="no certificate", ca_folder=tmp_path))
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["K_CA_CERTS", str(tmp_path / "broken.pem")]
+
+
+def test_a_bundle_of_the_environment_that_is_not_there_is_a_configuration_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
+    with pytest.raises(ConfigError, match=r"REQUESTS_CA_BUNDLE.*/nonexistent\.pem can't be read: No such file"):
+        HttpSink("https://sink.example/", HttpOptions())
+
+
+class ConnectProxy(socketserver.BaseRequestHandler):
+    """Opens the one tunnel that it is asked for, whatever the host's name, and remembers how it was asked."""
+
+    asked: ClassVar[list[bytes]] = []
+    behind: ClassVar[tuple[str, int]] = ("127.0.0.1", 0)
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.request.recv(1)
+        self.asked.append(head)
+        with socket.create_connection(self.behind) as upstream:
+            self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=self.pump, args=(upstream, self.request))
+            back.start()
+            self.pump(self.request, upstream)
+            back.join()
+
+    @staticmethod
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
+def test_a_proxy_tunnels_tls_to_the_sink(server: SinkServer, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(server.url.split(":")[2].split("/")[0])
+    ConnectProxy.asked.clear()
+    ConnectProxy.behind = ("127.0.0.1", port)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), ConnectProxy) as proxy:
+        running = threading.Thread(target=proxy.serve_forever, args=(0.02,))
+        running.start()
+        monkeypatch.setenv("https_proxy", f"http://me:pw@127.0.0.1:{proxy.server_address[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        try:
+            sink = HttpSink(server.url.replace("localhost", "sink.example"), HttpOptions(ca_certs=pem(ca)))
+            (outcome,) = sink.send([make_event()])
+            sink.close()
+        finally:
+            proxy.shutdown()
+            running.join()
+    assert isinstance(outcome, Delivered)
+    (asked,) = ConnectProxy.asked
+    assert asked.startswith(f"CONNECT sink.example:{port} HTTP/1.".encode())
+    assert b"proxy-authorization: basic bwu6chc=" in asked.lower()
+    assert "proxy-authorization" not in server.requests[0].headers
