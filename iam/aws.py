@@ -68,30 +68,36 @@ def actions_of(service: str) -> list[str]:
     return sorted(f"{service}:{operation}" for operation in model.operation_names)
 
 
-class BotoAws:
-    """`Aws` by boto3, with the caller's credentials (a profile, or boto3's usual chain)."""
+def connect(profile: str | None = None, region: str | None = None) -> BotoAws:
+    """AWS with the credentials of a profile, or with those of boto3's usual chain.
 
-    def __init__(self, profile: str | None = None, region: str | None = None, key: AccessKey | None = None) -> None:
-        self._profile = profile
+    Raises:
+        InputError: the configuration can't be used, or names no region.
+    """
+    # At debug level botocore and urllib3 log whole requests and answers, secret keys in them.
+    for name in ("botocore", "boto3", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    failure: InputError | None = None
+    session: Any = None
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region)
+    except BotoCoreError as error:
+        failure = InputError(f"the AWS configuration can't be used: {type(error).__name__} (--profile {profile})")
+    if session and not session.region_name:
+        failure = InputError("no region is known: give --region, or set AWS_REGION")
+    if failure:
+        raise failure
+    return BotoAws(session, region)
+
+
+class BotoAws:
+    """`Aws` by boto3."""
+
+    def __init__(self, session: Any, region: str | None, key: AccessKey | None = None) -> None:
+        # Any: the stubs know each service by its literal name only.
+        self._session = session
         self._region = region
-        # At debug level botocore and urllib3 log whole requests and answers, secret keys in them.
-        for name in ("botocore", "boto3", "urllib3"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        failure: InputError | None = None
-        try:
-            # Any: the stubs know each service by its literal name only.
-            self._session: Any = boto3.Session(
-                aws_access_key_id=key.key_id if key else None,
-                aws_secret_access_key=key.secret if key else None,
-                profile_name=profile,
-                region_name=region,
-            )
-        except BotoCoreError as error:
-            failure = InputError(f"the AWS configuration can't be used: {type(error).__name__} (--profile {profile})")
-        if failure is None and not self._session.region_name:
-            failure = InputError("no region is known: give --region, or set AWS_REGION")
-        if failure:
-            raise failure
+        self._key = key
         self._clients: dict[tuple[str, str | None, int], Any] = {}
 
     def call(self, action: str, resource: str, /, region: str | None = None, **parameters: Any) -> dict[str, Any]:
@@ -116,12 +122,18 @@ class BotoAws:
 
     def signed_by(self, key: AccessKey) -> BotoAws:
         """See `Aws.signed_by`."""
-        return BotoAws(self._profile, self._region, key)
+        return BotoAws(self._session, self._region, key)
 
     def _client(self, service: str, region: str | None, attempts: int) -> Any:
         wanted = (service, region, attempts)
         if wanted not in self._clients:
             retries: Any = {"mode": "standard", "total_max_attempts": attempts}
             config = Config(connect_timeout=5, read_timeout=20, retries=retries, user_agent_extra="cognito-source-iam")
-            self._clients[wanted] = self._session.client(service, region_name=region or self._region, config=config)
+            self._clients[wanted] = self._session.client(
+                service,
+                region_name=region or self._region,
+                aws_access_key_id=self._key.key_id if self._key else None,
+                aws_secret_access_key=self._key.secret if self._key else None,
+                config=config,
+            )
         return self._clients[wanted]

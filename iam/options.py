@@ -13,7 +13,8 @@ import click
 from adapter.arn import ArnError, PoolArn, parse_pool_arn
 from adapter.errors import ConfigError
 from iam import apply, permissions, show
-from iam.aws import Aws, BotoAws
+from iam.aws import Aws
+from iam.aws import connect as connect_to_aws
 from iam.clock import Clock, SystemClock
 from iam.errors import InputError
 from iam.plan import Plan
@@ -25,7 +26,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 def _connect(profile: str | None, region: str | None) -> Aws:
     # botocore knows AWS_DEFAULT_REGION only; every other tool of AWS prefers AWS_REGION.
-    return BotoAws(profile, region or os.environ.get("AWS_REGION"))
+    return connect_to_aws(profile, region or os.environ.get("AWS_REGION"))
 
 
 @dataclass

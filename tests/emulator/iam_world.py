@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from adapter.arn import parse_pool_arn
 from demo.aws import EmulatedAws
-from iam.aws import AccessKey, Aws, BotoAws
+from iam.apply import list_one_user
+from iam.aws import AccessKey, Aws
+from iam.aws import connect as connect_to_aws
 from iam.cli import main
 from iam.errors import AwsError
 from iam.options import Edges
@@ -64,7 +68,24 @@ class WatchedAws:
         return self.inner.call(action, resource, region=region, **parameters)
 
     def signed_by(self, key: AccessKey) -> Aws:
-        return WatchedAws(self.inner.signed_by(key), self.calls, self.fault, self.before)
+        return WatchedAws(holder_of(self.inner, key), self.calls, self.fault, self.before)
+
+
+@functools.cache
+def door(endpoint: str, profile: str | None, region: str | None) -> Aws:
+    """The administrator's AWS. Making boto3's clients takes longer than the calls, so tests share them."""
+    del endpoint  # it comes from the environment; here it tells one emulator from the next
+    return connect_to_aws(profile, region or "eu-central-1")
+
+
+def holder_of(aws: Aws, key: AccessKey) -> Aws:
+    """AWS as the holder of a key sees it, with clients that are made once."""
+    if key not in _HOLDERS:
+        _HOLDERS[key] = aws.signed_by(key)
+    return _HOLDERS[key]
+
+
+_HOLDERS: dict[AccessKey, Aws] = {}
 
 
 @dataclass
@@ -83,8 +104,7 @@ class World:
         self.calls = []
 
         def connect(profile: str | None, region: str | None) -> Aws:
-            inner = BotoAws(profile, region or "eu-central-1")
-            return WatchedAws(inner, self.calls, self.fault, self.before)
+            return WatchedAws(door(self.aws.endpoint, profile, region), self.calls, self.fault, self.before)
 
         result = CliRunner().invoke(main, list(arguments), obj=Edges(connect=connect, clock=self.clock), input=text)
         if ok:
@@ -97,7 +117,7 @@ class World:
     def client(self, service: str, region: str = "eu-central-1") -> Any:
         return self.aws.client(service, region)
 
-    def keys(self) -> dict[str, str]:
+    def key_states(self) -> dict[str, str]:
         """The user's keys and their status."""
         listed = self.client("iam").list_access_keys(UserName=NAME)["AccessKeyMetadata"]
         return {key["AccessKeyId"]: key["Status"] for key in listed}
@@ -118,13 +138,21 @@ class World:
 
     def works(self, key: AccessKey, pool: str | None = None) -> bool:
         """Whether a key lists the pool under IAM enforcement."""
-        arn = pool or self.pool
-        client = self.aws.client_with("cognito-idp", key.key_id, key.secret, region=arn.split(":")[3])
+        arn = parse_pool_arn(pool or self.pool)
+        holder = holder_of(door(self.aws.endpoint, None, None), key)
         try:
-            client.list_users(UserPoolId=arn.rpartition("/")[2])
-        except client.exceptions.ClientError:
+            list_one_user(holder, str(arn), arn.region, arn.pool_id)
+        except AwsError:
             return False
         return True
+
+    def start_again(self) -> None:
+        """An empty account with a new pool, IAM enforced."""
+        self.aws.reset()
+        self.pool = self.aws.create_pool()
+        self.aws.enforce_iam(on=True)
+        self.clock = FakeClock()
+        self.fault = None
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that the commands can change, as plain values."""

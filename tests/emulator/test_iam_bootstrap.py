@@ -15,7 +15,7 @@ __all__ = ["world"]
 def test_one_command_makes_a_working_key_that_nobody_sees(world: World) -> None:
     done = world.bootstrap()
     key = world.secret()
-    assert world.keys() == {key.key_id: "Active"}
+    assert world.key_states() == {key.key_id: "Active"}
     assert world.works(key)
     assert key.secret not in done.output
     assert key.key_id in done.stdout
@@ -281,7 +281,7 @@ def test_a_key_that_never_works_is_reported_and_the_next_run_goes_on_with_it(wor
     assert failed.exit_code == 1
     assert "still can't list" in failed.stderr
     assert 100 < world.clock.slept < 125
-    (key_id,) = world.keys()
+    (key_id,) = world.key_states()
     world.client("iam").delete_user_policy(UserName=NAME, PolicyName="deny")
     world.bootstrap()
-    assert list(world.keys()) == [key_id]
+    assert list(world.key_states()) == [key_id]
