@@ -17,6 +17,8 @@ from typing import Any
 _META = {"//", "count", "connection", "depends_on", "for_each", "lifecycle", "provider", "provisioner", "dynamic"}
 #: What newer providers renamed: (type, new attribute) -> the old attribute with the same value.
 _ALIASES = {("data.aws_iam_policy_document", "minified_json"): "json", ("aws_sqs_queue", "url"): "id"}
+#: What the older provider knows but gets wrong: with a circuit breaker it creates the service without its percentages.
+_BROKEN = {"aws_ecs_service.deployment_circuit_breaker"}
 _REFERENCE = re.compile(r"(?<![\w.-])((?:data\.)?aws_[a-z0-9_]+)\.([A-Za-z][\w-]*)(\.[a-z_]+|\b)")
 
 
@@ -97,7 +99,8 @@ def _prune(body: Any, block: Mapping[str, Any], path: str, edits: list[Edit]) ->
     if not isinstance(body, dict):
         return
     attributes, blocks = block.get("attributes", {}), block.get("block_types", {})
-    for name in [name for name in body if name not in attributes and name not in blocks and name not in _META]:
+    known = {*attributes, *blocks, *_META}
+    for name in [name for name in body if name not in known or f"{path}.{name}" in _BROKEN]:
         del body[name]
         edits.append(Edit(f"{path}.{name}", "left out"))
     for name, value in body.items():

@@ -310,7 +310,7 @@ def forms_of(secret: str) -> tuple[bytes, ...]:
     raw = secret.encode()
     escaped = json.dumps(secret)[1:-1].encode()
     # JSON allows a slash to be escaped, and Go escapes these three.
-    go = raw.replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003e")
+    go = escaped.replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003e")
     padded = (base64.b64encode(b"\0" * offset + raw) for offset in range(3))
     # The first and last groups hold bits of the neighbours.
     middles = tuple(text[4 if offset else 0 : len(text) // 4 * 4 - 4] for offset, text in enumerate(padded))
