@@ -33,7 +33,9 @@ class ListUsersParser:
         status: int = response["status_code"]
         if status < 300 and shape is not None and shape.name == _OUTPUT_SHAPE:
             users, token = decode_answer(response["body"])
-            parsed = {"Users": users, "ResponseMetadata": _metadata(response)}
+            # These headers are looked up in any case: the lower-case copy that botocore makes of them is spared.
+            metadata = {"HTTPStatusCode": status, "HTTPHeaders": response["headers"]}
+            parsed = {"Users": users, "ResponseMetadata": metadata}
             if token is not None:
                 parsed["PaginationToken"] = token
             return parsed

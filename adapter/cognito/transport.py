@@ -16,6 +16,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from functools import lru_cache
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -177,13 +178,12 @@ class LeanTransport:
 
     def _head(self, request: AWSPreparedRequest, path: str, query: str) -> bytes:
         target = f"{path}?{query}" if query else path
-        parts = [f"{request.method} {target} HTTP/1.1\r\n".encode("ascii")]
-        if "Host" not in request.headers:
-            parts += (b"Host: ", self._host, b"\r\n")
-        for name, value in request.headers.items():
-            parts += (name.encode("ascii"), b": ", _header(value), b"\r\n")
-        parts.append(b"\r\n")
-        return b"".join(parts)
+        headers = {name: _header(value) for name, value in request.headers.items()}
+        lines = [f"{request.method} {target} HTTP/1.1".encode("ascii")]
+        if "Host" not in headers:
+            lines.append(b"Host: " + self._host)
+        lines += [b"%b: %b" % (_name(name), value) for name, value in headers.items()]
+        return b"\r\n".join((*lines, b"", b""))
 
     def _read(self, connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
         deadline = time.monotonic() + _PATIENCE * self._read_timeout_s
@@ -204,6 +204,11 @@ class LeanTransport:
         if len(received) - start > size:
             raise _UnfitError
         return status, headers, bytes(memoryview(received)[start:])
+
+
+@lru_cache(maxsize=64)
+def _name(name: str) -> bytes:
+    return name.encode("ascii")
 
 
 def _header(value: str | bytes) -> bytes:
