@@ -1,0 +1,108 @@
+"""The adapter without its edges: the real client, sweep, index and store, and a delivery that accepts everything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import botocore.session
+
+from adapter.app import listing_of
+from adapter.arn import PoolArn, parse_pool_arn
+from adapter.changes import Detector
+from adapter.cognito.client import BotoUserPool
+from adapter.cognito.rate import RateLimiter
+from adapter.delivery import Result
+from adapter.events import EventBuilder
+from adapter.ledger import Ledger
+from adapter.metrics import Metrics
+from adapter.model import Event
+from adapter.state.base import Store
+from adapter.state.factory import open_store
+from adapter.sweep import Rules, Sweeper
+from tests.fake_cognito import ARN
+
+POOL: PoolArn = parse_pool_arn(ARN)
+#: More requests per second than any server here can answer.
+UNLIMITED_RPS = 1_000_000.0
+
+
+class NoCourier:
+    """Takes no events: the sweeps that are measured find none."""
+
+    in_flight = 0
+    paused = False
+
+    def submit(self, event: Event, timeout_s: float | None = None) -> bool:
+        """A sweep of an unchanged pool must not come here."""
+        raise AssertionError(f"unexpected event {event.id} ({timeout_s})")
+
+    def collect(self, timeout_s: float = 0.0) -> list[Result]:
+        """Nothing was submitted, so nothing comes back."""
+        del timeout_s
+        return []
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing to close."""
+
+
+def session() -> botocore.session.Session:
+    """A session with the environment's credentials."""
+    return botocore.session.Session()
+
+
+@contextmanager
+def user_pool(max_rps: float = UNLIMITED_RPS) -> Iterator[tuple[BotoUserPool, RateLimiter]]:
+    """The real client of the endpoint that the environment names."""
+    limiter = RateLimiter(max_rps)
+    pool = BotoUserPool(session, POOL, limiter)
+    try:
+        yield pool, limiter
+    finally:
+        pool.close()
+
+
+@contextmanager
+def open_state(path: Path) -> Iterator[Store]:
+    """The SQLite store at this path."""
+    store = open_store(f"sqlite:///{path}", str(POOL))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def sweeper(pool: BotoUserPool, store: Store) -> Sweeper:
+    """What the service sweeps with."""
+    ledger = Ledger(
+        store,
+        NoCourier(),
+        EventBuilder(pool=POOL, attributes=None, extensions={}),
+        Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks"),
+        monotonic=lambda: 0.0,
+        wall_ms=lambda: 1_800_000_000_000,
+        should_stop=lambda: False,
+    )
+    return Sweeper(
+        listing_of(pool, threading.Event()),
+        store,
+        ledger,
+        Detector(pool_arn=str(POOL)),
+        Rules(),
+        wall_ms=lambda: 1_800_000_000_000,
+        on_page=lambda: True,
+    )
+
+
+@contextmanager
+def known_pool(path: Path) -> Iterator[Sweeper]:
+    """A sweeper that knows the whole pool already."""
+    with ExitStack() as stack:
+        pool, _ = stack.enter_context(user_pool())
+        store = stack.enter_context(open_state(path))
+        found = sweeper(pool, store)
+        baseline = found.sweep()
+        assert baseline.complete
+        yield found

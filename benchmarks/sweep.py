@@ -1,0 +1,101 @@
+"""Sweeps of unchanged users: ours (fetch, parse, compare) against boto3's paginator, which only fetches and parses."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import boto3
+
+from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, cpu_seconds, pin, ratios, say
+from benchmarks.rig import POOL, known_pool
+from tests.fake_cognito import RemoteCognito
+
+#: Users of one measured sweep: enough that a round takes about a second.
+USERS = 60_000
+#: Pools for the growth of the cost per user.
+SIZES = (10_000, 100_000, 1_000_000)
+
+
+def run(options: Options) -> list[Figure]:
+    """`sweep_users_per_cpu_s`, `sweep_ratio_vs_boto3_paginator`, and the growth with the pool's size."""
+    pin(MEASURED_CPU)
+    with ExitStack() as stack:
+        server = stack.enter_context(RemoteCognito(users=USERS, synthetic=True, cpu=SERVER_CPU))
+        os.environ.update(server.environment())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ours = stack.enter_context(known_pool(folder / "state.db"))
+        paginator = boto3.client("cognito-idp").get_paginator("list_users")
+
+        def sweep() -> None:
+            outcome = ours.sweep()
+            assert outcome.complete
+            assert outcome.changes == 0
+
+        def paginate() -> None:
+            pages = paginator.paginate(UserPoolId=POOL.pool_id, PaginationConfig={"PageSize": 60})
+            assert sum(len(page["Users"]) for page in pages) == USERS
+
+        sweep()
+        say(f"sweeps of {USERS:,} users")
+        rounds = alternate(
+            options.rounds,
+            {"ours": lambda: USERS / cpu_seconds(sweep), "boto3": lambda: USERS / cpu_seconds(paginate)},
+        )
+    return [
+        Figure(
+            key="sweep_users_per_cpu_s",
+            values=rounds["ours"],
+            unit="users/CPU-s",
+            about="unchanged users swept per second of CPU: fetched, cut apart, compared with the state's index",
+        ),
+        Figure(
+            key="boto3_paginator_users_per_cpu_s",
+            values=rounds["boto3"],
+            unit="users/CPU-s",
+            about="the baseline in the same run: boto3's ListUsers paginator, pages counted and dropped",
+        ),
+        Figure(
+            key="sweep_ratio_vs_boto3_paginator",
+            values=ratios(rounds["ours"], rounds["boto3"]),
+            unit="x",
+            about="the two above, round by round",
+            goal=6,
+        ),
+        *_growth(options),
+    ]
+
+
+def _growth(options: Options) -> list[Figure]:
+    """Cost per user at sizes that differ by a hundred."""
+    costs: dict[int, list[float]] = {}
+    sizes = [size for size in SIZES if size <= options.users]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        sweepers = {}
+        for size in sizes:
+            say(f"growth: learning {size:,} users")
+            server = stack.enter_context(RemoteCognito(users=size, synthetic=True, cpu=SERVER_CPU))
+            os.environ.update(server.environment())
+            sweepers[size] = stack.enter_context(known_pool(folder / f"{size}.db"))
+            sweepers[size].sweep()
+        for _ in range(min(options.rounds, 2)):
+            for size, found in sweepers.items():
+                # The small pools are swept again and again, so that every size is measured for as long.
+                times = max(1, 100_000 // size)
+                seconds = cpu_seconds(lambda found=found, times=times: [found.sweep() for _ in range(times)])  # type: ignore[misc]  # mypy can't infer a lambda with defaults
+                costs.setdefault(size, []).append(seconds / times / size * 1e6)
+    spread = [max(row) / min(row) for row in zip(*costs.values(), strict=True)]
+    return [
+        Figure(
+            key="sweep_growth_spread",
+            values=spread,
+            unit="x",
+            about=f"dearest over cheapest CPU time per user, among pools of {', '.join(f'{s:,}' for s in sizes)} users",
+            goal=1.15,
+            at_least=False,
+            extra={f"us_per_user_{size}": [round(value, 3) for value in values] for size, values in costs.items()},
+        )
+    ]
