@@ -233,6 +233,10 @@ class Sweeper:
                     yield row, known
 
     def _tell(self, gone: list[tuple[int, KnownUser]]) -> int:
+        # While some were looked for, events of others were settled: whose row is no longer what was read then, is left
+        # to the next sweep.
+        stored = dict(self._store.rows([row for row, _ in gone]))
+        gone = [(row, known) for row, known in gone if stored.get(row) == known]
         if not self._detector.report_deletions:
             self._ledger.forget(gone)
             return 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adapter.cognito.base import Page
 from adapter.errors import (
     AccessDeniedError,
     CognitoError,
@@ -295,6 +297,34 @@ def test_more_deletions_than_one_sweep_confirms_go_on_in_the_next(
         for expected in (50, 100, 119, 119):
             rig.sweep()
             assert len(sink.events) == expected
+
+
+def test_a_missing_user_whose_last_event_is_settled_meanwhile_is_deleted_by_the_next_sweep(
+    pool: MemoryPool, sink: MemorySink, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by tests/chaos: the deletion was recorded over a row that was no longer as it had been read."""
+    for name in ("alice", "bob", "carol"):
+        pool.create(name, at=time.time() - 60)
+    with Rig.start(pool, sink, state) as rig:
+        rig.sweep()
+        looked = threading.Event()
+        sink.answer = lambda _: Delivered() if looked.wait(20) else DOWN
+        pool.set("bob", Enabled=False)
+        rig.service._attempt()
+        del pool.users["alice"], pool.users["bob"]
+        list_users = pool.list_users
+
+        def look(*, filter_: str | None = None, **rest: Any) -> Page:
+            if filter_ is not None and not looked.is_set():
+                looked.set()
+                wait_until(lambda: rig.service._courier._agenda.has_results, what="bob's event")  # type: ignore[attr-defined]  # Delivery
+            return list_users(filter_=filter_, **rest)
+
+        monkeypatch.setattr(pool, "list_users", look)
+        rig.sweep()
+        monkeypatch.undo()
+        rig.sweep()
+    assert sorted(sink.told()) == [("deleted", "alice"), ("deleted", "bob"), ("updated", "bob")]
 
 
 def test_a_deletion_that_is_undelivered_is_told_later_with_its_time(
