@@ -70,11 +70,11 @@ def review(
     try:
         rules = parse_rules(gates)
         done = reviewing.run([reviewing.load(name, sys.stdin.buffer) for name in plans], rules)
+        coloured = color if color is not None else sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        text = done.render(style, _paint if coloured and output is None else no_paint)
     except (PlanError, GateError) as error:
         click.echo(f"stacks review: {error}", err=True)
         raise SystemExit(EXIT_INPUT) from None
-    coloured = color if color is not None else sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = done.render(style, _paint if coloured and output is None else no_paint)
     if output is None:
         click.echo(text, nl=False, color=coloured)
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stacks.review.config import Configuration, bare_address, read_configuration
+from stacks.review.config import Configuration, read_configuration
 from stacks.review.leaks import Leak, redact, suspicion
 from stacks.review.model import Action, Change, Plan
+from stacks.review.sides import Sides, Sources
 from stacks.review.source import PlanError, RawChange, RawPlan, RawResource, decode
-from stacks.review.values import Hidden, Unknown, Value, marks, mask
+from stacks.review.values import mask
 
 _ACTIONS: Mapping[tuple[str, ...], Action] = {
     ("create",): Action.CREATE,
@@ -38,9 +39,6 @@ _REASONS = {
     "read_because_dependency_pending": "something that it depends on changes first",
     "read_because_check_nested": "a check reads it",
 }
-
-#: Texts of the configuration as it was synthesised, with `${...}` in them: (address, attribute) -> text.
-Sources = Mapping[tuple[str, str], str]
 
 
 def build(raw: RawPlan, label: str = "", sources: Sources | None = None) -> Plan:
@@ -88,9 +86,6 @@ class _Builder:
 
     def change(self, raw: RawResource, deferred: str = "") -> Change:
         actions = tuple(raw.change.actions)
-        before, leaks_before, _ = _side(raw.change, before=True)
-        after, leaks_after, known = _side(raw.change, before=False)
-        after, filled = self._fill(raw, after)
         importing = raw.change.importing
         return Change(
             plan=self._label,
@@ -101,88 +96,19 @@ class _Builder:
             module=raw.module_address,
             action=_ACTIONS.get(actions, Action.OTHER),
             reason=_REASONS.get(raw.action_reason, raw.action_reason.replace("_", " ")),
-            before=before,
-            after=after,
+            sides=Sides(raw, self._configuration, self._sources),
             replace_paths=tuple(_path(p) for p in raw.change.replace_paths or ()),
             create_first=actions[:1] == ("create",) and len(actions) > 1,
             previous_address=raw.previous_address,
             importing=(importing.id or "known after apply") if importing is not None else "",
             deposed=raw.deposed,
             deferred=deferred.replace("_", " "),
-            leaks_before=tuple(leaks_before),
-            leaks_after=tuple(leaks_after),
-            sensitive_known=known,
-            from_source=filled,
             raw_actions=actions,
         )
 
     def output(self, name: str, raw: RawChange) -> Change:
         resource = RawResource(address=f"output.{name}", type="output", name=name, change=raw, mode="output")
         return self.change(resource)
-
-    def _fill(self, raw: RawResource, after: Value) -> tuple[Value, tuple[str, ...]]:
-        """Name what unknown values will come from, or show how they were written where that is at hand."""
-        if not isinstance(after, dict):
-            return after, ()
-        filled: list[str] = []
-        named = dict(after)
-        for key, value in after.items():
-            source = self._sources.get((bare_address(raw.address), key)) if isinstance(value, Unknown) else None
-            if source is not None:
-                named[key], _ = redact(mask(source), key, key)
-                filled.append(key)
-                continue
-            named[key] = self._name_unknown(raw.address, value, (key,))
-        return named, tuple(filled)
-
-    def _name_unknown(self, address: str, value: Value, path: tuple[str | int, ...]) -> Value:
-        if isinstance(value, Unknown):
-            return Unknown(self._configuration.texts(address, *path))
-        if isinstance(value, dict):
-            return {k: self._name_unknown(address, v, (*path, k)) for k, v in value.items()}
-        if isinstance(value, list):
-            blocks = any(isinstance(item, dict) for item in value)
-            if blocks:
-                return [self._name_unknown(address, v, (*path, i)) for i, v in enumerate(value)]
-            return self._name_items(address, value, path)
-        return value
-
-    def _name_items(self, address: str, items: list[Value], path: tuple[str | int, ...]) -> Value:
-        """The items of a list share one expression: name them when there are as many unknown ones as references."""
-        unknown = [i for i, item in enumerate(items) if isinstance(item, Unknown)]
-        if not unknown:
-            return items
-        written = self._configuration.texts(address, *path)
-        named = list(items)
-        for position, index in enumerate(unknown):
-            named[index] = Unknown((written[position],) if len(written) == len(unknown) else written)
-        return named
-
-
-def _side(raw: RawChange, *, before: bool) -> tuple[Value, list[Leak], tuple[str, ...]]:
-    # What Terraform forgets stays in AWS as it is.
-    stays = raw.actions == ["forget"] and not before
-    before = before or stays
-    value = decode(raw.before if before else raw.after)
-    unknown = None if before else decode(raw.after_unknown)
-    sensitive = decode(raw.before_sensitive if before else raw.after_sensitive)
-    if raw.actions == ["delete"] and not before:
-        return None, [], ()
-    masked = mask(value, unknown, sensitive)
-    shown, leaks = redact(masked)
-    known = tuple(_hidden(masked)) if marks(sensitive) and not stays else ()
-    return shown, leaks, known
-
-
-def _hidden(value: Value, path: str = "") -> Iterator[str]:
-    if isinstance(value, Hidden):
-        yield path or "value"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _hidden(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _hidden(item, f"{path}[{index}]")
 
 
 def _path(steps: list[str | int]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 _OBJECT = re.compile(r"(?:data\.)?[A-Za-z][\w-]*\.[A-Za-z_][\w-]*")
@@ -17,6 +18,7 @@ _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|\d+)\]")
 _DEPTH_MAX = 20
 
 
+@lru_cache(maxsize=65_536)
 def bare_address(address: str) -> str:
     """An address without the keys of `count` and `for_each`: `module.a[0].x.y["k"]` becomes `module.a.x.y`."""
     return _INDEX.sub("", address) if "[" in address else address

@@ -49,8 +49,8 @@ class _Amount:
 
 def cost(plan: Plan) -> Cost:
     """Price every object of the plan, in both phases."""
-    before = {c.address: (c, a) for c, a in _priced(World(plan, Phase.BEFORE))}
-    after = {c.address: (c, a) for c, a in _priced(World(plan, Phase.AFTER))}
+    before = {c.address: (c, a) for c, a in _priced(plan.worlds[Phase.BEFORE])}
+    after = {c.address: (c, a) for c, a in _priced(plan.worlds[Phase.AFTER])}
     lines = [
         CostLine(
             plan=plan.label,
@@ -62,7 +62,7 @@ def cost(plan: Plan) -> Cost:
         for address in dict.fromkeys([*after, *before])
     ]
     lines.sort(key=lambda line: (-max(line.after, line.before), line.address))
-    unpriced = [c.label for c in World(plan, Phase.AFTER).managed() if c.type in prices.NOT_PRICED]
+    unpriced = [c.label for c in plan.worlds[Phase.AFTER].managed() if c.type in prices.NOT_PRICED]
     return Cost(tuple(lines), tuple(unpriced))
 
 

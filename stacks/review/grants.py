@@ -89,8 +89,8 @@ _NOT_RESOURCE_POLICIES = {*_INLINE, *_IDENTITIES, *_ATTACHMENTS, "aws_iam_policy
 
 def grants(plan: Plan) -> list[Grant]:
     """All statements after the plan, then those that it removes."""
-    before = _once(_collect(World(plan, Phase.BEFORE)))
-    after = _once(_collect(World(plan, Phase.AFTER)))
+    before = _once(_collect(plan.worlds[Phase.BEFORE]))
+    after = _once(_collect(plan.worlds[Phase.AFTER]))
     old: dict[tuple[Kind, str], list[_Found]] = {}
     new: dict[tuple[Kind, str], list[_Found]] = {}
     for index, found in ((old, before), (new, after)):
@@ -250,6 +250,8 @@ def _lambda(world: World, change: Change) -> _Found:
 
 
 def _resource_policy(world: World, change: Change) -> Iterator[_Found]:
+    if not change.sides.mentions(b"polic"):
+        return
     for attribute in _POLICY_ATTRIBUTES:
         value = get(change.at(world.phase), attribute)
         if isinstance(value, dict) and "Statement" not in value:
@@ -271,9 +273,10 @@ def _statements(world: World, change: Change, attribute: str, kind: Kind, holder
     value = get(change.at(world.phase), attribute)
     if isinstance(value, Unknown):
         documents = [
-            c
+            document
             for address in world.plan.configuration.references(change.address, attribute)
-            if address.rpartition("data.")[1] and (c := _document(world, address))
+            for document in world.at(address)
+            if document.type == "aws_iam_policy_document"
         ]
         if documents:
             for document in documents:
@@ -282,13 +285,6 @@ def _statements(world: World, change: Change, attribute: str, kind: Kind, holder
             return
     for statement in statements(value):
         yield _Found(kind, holder, statement, change)
-
-
-def _document(world: World, address: str) -> Change | None:
-    for change in world.plan.changes:
-        if change.type == "aws_iam_policy_document" and bare_address(change.address) == address:
-            return change
-    return None
 
 
 def _name(change: Change, phase: Phase) -> str:

@@ -10,6 +10,8 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from enum import Flag, auto
+from functools import lru_cache
 
 from stacks.review.values import Value, hide
 
@@ -44,8 +46,50 @@ _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 #: Names (`eu-central-1_AbCdEfGhI`) are made of short words; random keys have long ones.
 _RUN_MIN = 16
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_.~-]{20,200}")
+_ENVIRONMENTS = ("environment", "variables", "env")
 #: Bits per character: English text and identifiers have 3 to 4, random base64 of 40 characters about 5.
 _ENTROPY_MIN = 4.0
+
+
+class Clue(Flag):
+    """What in the bytes of a value makes it worth looking for secrets in it."""
+
+    #: Something that a known key format begins with.
+    SHAPE = auto()
+    #: A name that places of secrets have.
+    PLACE = auto()
+
+
+#: In lower case. A JSON text without any of these holds no secret that could be found.
+_SHAPE_CLUES = (
+    b"akia",
+    b"asia",
+    b"private key",
+    b"ghp_",
+    b"gho_",
+    b"ghu_",
+    b"ghs_",
+    b"ghr_",
+    b"github_pat_",
+    b"glpat-",
+    b"xox",
+    b"k_live_",
+    b"aiza",
+    b"eyj",
+)
+_PLACE_CLUES = (
+    b"pass",
+    b"secret",
+    b"private",
+    b"token",
+    b"api",
+    b"access",
+    b"credential",
+    b"connection",
+    b"environment",
+    b"variables",
+    b'"env"',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,45 +100,65 @@ class Leak:
     why: str
 
 
-def redact(value: Value, path: str = "", name: str = "") -> tuple[Value, list[Leak]]:
+def redact(value: Value, path: str = "", name: str = "", *, shapes: bool = True) -> tuple[Value, list[Leak]]:
     """Replace every secret in clear by a `Hidden`, and list where they were.
 
     Args:
         value: a masked value.
         path: what stands before the paths of what is found.
         name: what the place of `value` is called.
+        shapes: False when it is known that nothing in it looks like a key of a known format.
     """
-    leaks: list[Leak] = []
-    return _walk(value, path, name, leaks, environment=False), leaks
+    found = _Search(shapes)
+    return found.walk(value, path, name, environment=False), found.leaks
 
 
-def _walk(value: Value, path: str, name: str, leaks: list[Leak], *, environment: bool) -> Value:
-    if isinstance(value, str):
-        why = suspicion(value, name, environment=environment)
-        if not why:
-            return value
-        leaks.append(Leak(path or name, why))
-        return hide(value, f"hidden: looks like {why}")
-    if isinstance(value, dict):
-        pair = _name_of_pair(value)
-        inside = environment or name.lower() in ("environment", "variables", "env")
-        return {
-            key: _walk(
-                item,
-                f"{path}.{key}" if path else key,
-                pair if pair and key.lower() == "value" else key,
-                leaks,
-                environment=inside,
-            )
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        inside = environment or name.lower() in ("environment", "env")
-        return [
-            _walk(item, f"{path}[{_label(item, index)}]", name, leaks, environment=inside)
-            for index, item in enumerate(value)
-        ]
-    return value
+def find_clues(data: bytes) -> Clue:
+    """Whether there is any use in looking for secrets in a value that is written like this as JSON."""
+    lowered = data.lower()
+    # Plain loops: this runs over every byte of a large plan, and `any` with a generator takes twice the time.
+    clues = Clue.SHAPE if b"://" in lowered and b"@" in lowered else Clue(0)
+    for clue in _SHAPE_CLUES:
+        if clue in lowered:
+            clues |= Clue.SHAPE
+            break
+    for clue in _PLACE_CLUES:
+        if clue in lowered:
+            return clues | Clue.PLACE
+    return clues
+
+
+class _Search:
+    def __init__(self, shapes: bool) -> None:  # noqa: FBT001 - private
+        self._shapes = shapes
+        self.leaks: list[Leak] = []
+
+    def walk(self, value: Value, path: str, name: str, *, environment: bool) -> Value:
+        if isinstance(value, str):
+            why = suspicion(value, name, environment=environment, shapes=self._shapes)
+            if not why:
+                return value
+            self.leaks.append(Leak(path or name, why))
+            return hide(value, f"hidden: looks like {why}")
+        if isinstance(value, dict):
+            pair = _name_of_pair(value)
+            inside = environment or name.lower() in _ENVIRONMENTS
+            return {
+                key: self.walk(
+                    item,
+                    f"{path}.{key}" if path else key,
+                    pair if pair and key.lower() == "value" else key,
+                    environment=inside,
+                )
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            inside = environment or name.lower() in _ENVIRONMENTS
+            return [
+                self.walk(item, f"{path}[{_label(item, index)}]", name, environment=inside)
+                for index, item in enumerate(value)
+            ]
+        return value
 
 
 def _name_of_pair(value: dict[str, Value]) -> str:
@@ -112,17 +176,18 @@ def _label(item: Value, index: int) -> str:
     return name if isinstance(name, str) and name and len(name) < 60 else str(index)
 
 
-def suspicion(value: str, name: str, *, environment: bool = False) -> str:
+def suspicion(value: str, name: str, *, environment: bool = False, shapes: bool = True) -> str:
     """What the text seems to be, in words, or nothing.
 
     Args:
         value: the text.
         name: what its place is called (an attribute or an environment variable).
         environment: the place is an environment variable: opaque random text is suspicious whatever its name.
+        shapes: False when nothing can look like a key of a known format.
     """
     if len(value) < 3:
         return ""
-    if _ANY_SHAPE.search(value):
+    if shapes and _ANY_SHAPE.search(value):
         for what, shape in _SHAPES:
             if shape.search(value):
                 return what
@@ -133,6 +198,7 @@ def suspicion(value: str, name: str, *, environment: bool = False) -> str:
     return ""
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a place of this name usually holds a secret itself (not a pointer to one)."""
     snake = _CAMEL.sub("_", name).lower().replace("-", "_").replace(".", "_")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from stacks.review.config import Configuration, bare_address
 from stacks.review.leaks import Leak
+from stacks.review.sides import Sides
 from stacks.review.values import Value, get
 
 
@@ -45,8 +47,7 @@ class Change:
     action: Action
     #: Terraform's reason for the action, in words; "" for none.
     reason: str
-    before: Value
-    after: Value
+    sides: Sides = field(repr=False, compare=False)
     #: Paths of the fields that force a replacement.
     replace_paths: tuple[str, ...] = ()
     #: The new object is made before the old one is destroyed.
@@ -58,15 +59,18 @@ class Change:
     deposed: str = ""
     #: Why Terraform leaves the change to a later run; "" when it doesn't.
     deferred: str = ""
-    #: Secrets in clear, by phase.
-    leaks_before: tuple[Leak, ...] = ()
-    leaks_after: tuple[Leak, ...] = ()
-    #: Paths of sensitive values that the plan file nevertheless holds after the change.
-    sensitive_known: tuple[str, ...] = ()
-    #: Attributes whose text was taken from the synthesised configuration, because the plan doesn't know it yet.
-    from_source: tuple[str, ...] = ()
     #: What Terraform called the actions, for an action that this review doesn't know.
     raw_actions: tuple[str, ...] = ()
+
+    @property
+    def before(self) -> Value:
+        """The object's values before the change; None where it doesn't exist."""
+        return self.sides.before
+
+    @property
+    def after(self) -> Value:
+        """The object's values after the change; None where it doesn't exist any more."""
+        return self.sides.after
 
     @property
     def managed(self) -> bool:
@@ -82,7 +86,11 @@ class Change:
 
     def at(self, phase: Phase) -> Value:
         """The object's values before or after the change; None where it doesn't exist."""
-        return self.before if phase is Phase.BEFORE else self.after
+        return self.sides.before if phase is Phase.BEFORE else self.sides.after
+
+    def exists(self, phase: Phase) -> bool:
+        """Whether the object exists before or after the change."""
+        return self.sides.had if phase is Phase.BEFORE else self.sides.has
 
     @property
     def label(self) -> str:
@@ -90,7 +98,7 @@ class Change:
         return f"{self.plan}: {self.address}" if self.plan else self.address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One plan, ready for the analyses."""
 
@@ -113,6 +121,11 @@ class Plan:
     #: Terraform says that another plan and apply will be needed after this one.
     incomplete: bool = False
 
+    @cached_property
+    def worlds(self) -> Mapping[Phase, World]:
+        """What exists before and after, to be searched."""
+        return {phase: World(self, phase) for phase in Phase}
+
 
 class World:
     """All objects of one plan in one phase, to be found by address and by the names that AWS knows them by."""
@@ -123,10 +136,12 @@ class World:
         self._by_bare: dict[str, list[Change]] = {}
         self._by_value: dict[tuple[str, str], dict[str, Change]] = {}
         self._by_type: dict[str, list[Change]] = {}
+        self._managed: list[Change] = []
         for change in plan.changes:
-            if change.at(phase) is not None:
+            if change.exists(phase):
                 self._by_bare.setdefault(bare_address(change.address), []).append(change)
                 if change.managed:
+                    self._managed.append(change)
                     self._by_type.setdefault(change.type, []).append(change)
 
     def objects(self, *types: str) -> Iterator[Change]:
@@ -136,7 +151,11 @@ class World:
 
     def managed(self) -> Iterator[Change]:
         """All objects that aren't data sources."""
-        yield from (c for c in self.plan.changes if c.managed and c.at(self.phase) is not None)
+        return iter(self._managed)
+
+    def at(self, bare: str) -> list[Change]:
+        """The objects with this address without keys, data sources included."""
+        return self._by_bare.get(bare, [])
 
     def found(self, kind: str, attribute: str, value: str) -> Change | None:
         """The first object of a type whose attribute has this value."""

@@ -76,7 +76,7 @@ class _Rule:
 
 def network(plan: Plan, grants: list[Grant]) -> Network:
     """Collect rules, exposures and public addresses; `grants` are the plan's, for resource policies open to anyone."""
-    world, old = World(plan, Phase.AFTER), World(plan, Phase.BEFORE)
+    world, old = plan.worlds[Phase.AFTER], plan.worlds[Phase.BEFORE]
     before = {rule.key for rule in _rules(old)}
     flows = tuple(
         Flow(
@@ -324,7 +324,7 @@ def _open_policies(grants: list[Grant]) -> Iterator[Exposure]:
 
 
 def _public_addresses(world: World) -> Iterator[str]:
-    for change in world.managed():
+    for change in world.objects("aws_ecs_service", "aws_instance", "aws_eip", "aws_subnet"):
         value = change.at(world.phase)
         if change.type == "aws_ecs_service" and get(value, "network_configuration", 0, "assign_public_ip") is True:
             yield f"the tasks of {change.address}"

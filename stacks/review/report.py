@@ -10,7 +10,7 @@ from functools import cached_property
 from stacks.review.cost import Cost, cost
 from stacks.review.diff import field_changes
 from stacks.review.grants import Grant, Kind, Standing, grants
-from stacks.review.model import Action, Change, Plan
+from stacks.review.model import Action, Change, Phase, Plan
 from stacks.review.network import Exposure, Flow, Network, network
 from stacks.review.secrecy import PlainSecret, Secrecy, secrecy
 from stacks.review.stores import Risk, data_at_risk
@@ -73,7 +73,7 @@ class Review:
     def drift(self) -> tuple[Change, ...]:
         """What somebody changed outside of Terraform, as far as it shows."""
         drifted = (c for plan in self.plans for c in plan.drift if c.managed)
-        return tuple(c for c in drifted if c.after is None or field_changes(c))
+        return tuple(c for c in drifted if not c.exists(Phase.AFTER) or field_changes(c))
 
     @cached_property
     def outputs(self) -> tuple[Change, ...]:

@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 import msgspec
 
 from stacks.review import render_text
-from stacks.review.build import Sources, build
+from stacks.review.build import build
 from stacks.review.config import read_configuration
 from stacks.review.escape import plain
 from stacks.review.gates import GateResult, judge
 from stacks.review.model import Plan
 from stacks.review.report import Review, review
+from stacks.review.sides import Sources
 from stacks.review.source import SIZE_MAX, PlanError, decode, read
 
 FORMATS = ("text", "markdown", "html")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stacks.review.leaks import is_secret_name
-from stacks.review.model import Action, Change, Plan
+from stacks.review.model import Action, Change, Phase, Plan
 from stacks.review.values import Unknown, get, is_empty
 
 #: Types that keep secrets, and in what.
@@ -29,6 +29,7 @@ _IN_STATE: Mapping[str, tuple[str, ...]] = {
     "aws_rds_cluster": ("master_password",),
     "aws_cognito_user_pool_client": ("client_secret",),
 }
+_KNOWN = frozenset({*_STORES, *_IN_STATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def secrecy(plan: Plan) -> Secrecy:
         )
         for leak in plan.leaks
     ]
-    managed = [c for c in plan.changes if c.managed and c.after is not None]
+    managed = [c for c in plan.changes if c.managed and c.exists(Phase.AFTER) and c.type in _KNOWN]
     return Secrecy(
         tuple((c.label, _store(c)) for c in managed if c.type in _STORES and _keeps_secret(c)),
         tuple(dict.fromkeys(plain)),
@@ -94,7 +95,7 @@ def _store(change: Change) -> str:
 
 
 def _plain(change: Change) -> Iterator[PlainSecret]:
-    for path in change.sensitive_known:
+    for path in change.sides.sensitive_known:
         if change.action is not Action.NOOP and _worth_telling(change, path):
             yield PlainSecret(
                 plan=change.plan,
@@ -104,10 +105,10 @@ def _plain(change: Change) -> Iterator[PlainSecret]:
                 after=True,
                 marked=True,
             )
-    left = {leak.path for leak in change.leaks_after}
-    for leak in change.leaks_after:
+    left = {leak.path for leak in change.sides.leaks_after}
+    for leak in change.sides.leaks_after:
         yield _found(change, leak.path, leak.why, after=True)
-    for leak in change.leaks_before:
+    for leak in change.sides.leaks_before:
         if leak.path not in left:
             yield _found(change, leak.path, leak.why, after=False)
 

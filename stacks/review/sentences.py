@@ -97,9 +97,9 @@ def change_notes(change: Change) -> list[str]:
         notes.append("an old object that an earlier run left behind")
     if change.deferred:
         notes.append(f"left to a later run: {change.deferred}")
-    if change.from_source:
+    if change.sides.from_source:
         notes.append(
-            f"{', '.join(change.from_source)} as written in the configuration, since it is only known after apply"
+            f"{', '.join(change.sides.from_source)} as written in the configuration, since it is only known after apply"
         )
     return notes
 

@@ -81,6 +81,7 @@ class RawPlan(msgspec.Struct):
     deferred_changes: list[RawDeferred] | None = None
     output_changes: dict[str, RawChange] | None = None
     configuration: msgspec.Raw = _NULL
+    planned_values: msgspec.Raw = _NULL
     errored: bool = False
     complete: bool | None = None
 
@@ -106,10 +107,13 @@ def read(data: bytes) -> RawPlan:
         PlanError: the file is something else, or damaged.
     """
     data = _as_utf8(data)
-    _refuse_other_kinds(data)
+    _refuse_other_bytes(data)
     try:
         raw = _DECODER.decode(data)
+        if raw.resource_changes is None and raw.planned_values == _NULL:
+            _refuse_other_json(data)
     except msgspec.ValidationError as error:
+        _refuse_other_json(data)
         raise PlanError(f"the plan has an unexpected shape: {error}") from error
     except msgspec.DecodeError as error:
         raise PlanError(f"not valid JSON ({error}); is it cut off? {_HOW}") from error
@@ -145,7 +149,7 @@ def _as_utf8(data: bytes) -> bytes:
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def _refuse_other_kinds(data: bytes) -> None:
+def _refuse_other_bytes(data: bytes) -> None:
     if len(data) > SIZE_MAX:
         raise PlanError(f"the file has {len(data) // 1_000_000} MB; more than {SIZE_MAX // 1_000_000} MB is not read")
     start = data[:4096].lstrip()
@@ -157,6 +161,9 @@ def _refuse_other_kinds(data: bytes) -> None:
         raise PlanError(f"this is the log of `terraform plan -json`, not the plan; {_HOW}")
     if not start.startswith(b"{"):
         raise PlanError(f"not a JSON object; {_HOW}")
+
+
+def _refuse_other_json(data: bytes) -> None:
     try:
         probe = msgspec.json.decode(data, type=_Probe)
     except (msgspec.DecodeError, RecursionError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -57,52 +57,92 @@ def _encode(value: object) -> object:
     raise NotImplementedError
 
 
-def mask(value: Any, unknown: Any = None, sensitive: Any = None) -> Value:
+#: Tells what an unknown value at a path will come from.
+Namer: TypeAlias = "Callable[[tuple[str | int, ...]], tuple[str, ...]]"
+
+
+def mask(value: Any, unknown: Any = None, sensitive: Any = None, names: Namer | None = None) -> Value:
     """Lay a value's unknown and sensitive parts over it, and open JSON that it holds as text.
 
     Args:
         value: what `before` or `after` holds.
         unknown: what `after_unknown` holds: True, or the same shape as `value` with True where it is unknown.
         sensitive: what `before_sensitive` or `after_sensitive` holds, of the same kind.
+        names: tells what unknown values will come from.
 
     A shape that doesn't fit the value hides all of it: better to show too little.
     """
+    return _mask(value, unknown, sensitive, names, ())
+
+
+def _mask(value: Any, unknown: Any, sensitive: Any, names: Namer | None, path: tuple[str | int, ...]) -> Value:
     if unknown is True:
-        return UNKNOWN
+        return Unknown(names(path)) if names else UNKNOWN
     if sensitive is True:
         return None if value is None else hide(value)
     if isinstance(value, str):
-        if sensitive and marks(sensitive):
-            return hide(value)
-        return _open(value)
+        return hide(value) if sensitive and marks(sensitive) else _open(value)
     if isinstance(value, list) or (value is None and isinstance(unknown, list) and marks(unknown)):
-        return _mask_list(value or [], unknown, sensitive)
+        return _mask_list(value or [], unknown, sensitive, names, path)
     if isinstance(value, dict) or (value is None and isinstance(unknown, dict) and marks(unknown)):
-        return _mask_dict(value or {}, unknown, sensitive)
+        return _mask_dict(value or {}, unknown, sensitive, names, path)
     if value is not None and sensitive and marks(sensitive):
         return hide(value)
     scalar: bool | int | float | None = value
     return scalar
 
 
-def _mask_list(value: list[Any], unknown: Any, sensitive: Any) -> Value:
-    if not isinstance(sensitive, list) and marks(sensitive):
-        return hide(value)
-    hidden = sensitive if isinstance(sensitive, list) else []
-    open_ = unknown if isinstance(unknown, list) else []
-    length = max(len(value), len(open_))
-    return [mask(_at(value, i), _at(open_, i), _at(hidden, i)) for i in range(length)]
+def _mask_list(
+    value: list[Any], unknown: Any, sensitive: Any, names: Namer | None, path: tuple[str | int, ...]
+) -> Value:
+    if not isinstance(sensitive, list):
+        if marks(sensitive):
+            return hide(value)
+        sensitive = []
+    if not isinstance(unknown, list):
+        unknown = []
+    if names and True in unknown:
+        return _name_items(value, unknown, sensitive, names, path)
+    length = max(len(value), len(unknown))
+    return [
+        _mask(_at(value, i), _at(unknown, i), _at(sensitive, i), names, (*path, i) if unknown else path)
+        for i in range(length)
+    ]
 
 
-def _mask_dict(value: dict[str, Any], unknown: Any, sensitive: Any) -> Value:
-    if not isinstance(sensitive, dict) and marks(sensitive):
-        return hide(value)
-    hidden = sensitive if isinstance(sensitive, dict) else {}
-    open_ = unknown if isinstance(unknown, dict) else {}
-    masked = {key: mask(item, open_.get(key), hidden.get(key)) for key, item in value.items()}
-    for key, item in open_.items():
+def _name_items(
+    value: list[Any], unknown: list[Any], sensitive: list[Any], names: Namer, path: tuple[str | int, ...]
+) -> Value:
+    """Items of a list share one expression: each gets its own name when there are as many names as unknown items."""
+    found = names(path)
+    one_each = iter(found) if len(found) == unknown.count(True) else None
+    masked: list[Value] = []
+    for i in range(max(len(value), len(unknown))):
+        if _at(unknown, i) is True:
+            masked.append(Unknown((next(one_each),) if one_each else found))
+        else:
+            masked.append(_mask(_at(value, i), _at(unknown, i), _at(sensitive, i), names, (*path, i)))
+    return masked
+
+
+def _mask_dict(
+    value: dict[str, Any], unknown: Any, sensitive: Any, names: Namer | None, path: tuple[str | int, ...]
+) -> Value:
+    if not isinstance(sensitive, dict):
+        if marks(sensitive):
+            return hide(value)
+        sensitive = {}
+    if not isinstance(unknown, dict) or not unknown:
+        if not sensitive:
+            return {key: _mask(item, None, None, None, path) for key, item in value.items()}
+        unknown = {}
+    masked = {
+        key: _mask(item, unknown.get(key), sensitive.get(key), names, (*path, key) if unknown else path)
+        for key, item in value.items()
+    }
+    for key, item in unknown.items():
         if key not in value and marks(item):
-            masked[key] = mask(None, item, hidden.get(key))
+            masked[key] = _mask(None, item, sensitive.get(key), names, (*path, key))
     return masked
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from stacks.review.build import build
+from stacks.review.render_text import render
+from stacks.review.report import review as review_plans
 from stacks.review.source import PlanError, read
 from tests.unit.review_plans import PLANS, load, plan, resource, review
 
@@ -77,15 +79,15 @@ def test_a_wrong_shape_is_refused_with_where_it_is(broken: dict[str, Any], where
 
 def test_deep_nesting_is_refused_and_not_a_crash() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
-    whole = json.dumps(plan(resource("aws_x.y", after={"a": "HERE"}))).encode()
+    whole = json.dumps(plan(resource("aws_x.y", "update", before={}, after={"a": "HERE"}))).encode()
     assert "nested too deeply" in refusal_of_all(whole.replace(b'"HERE"', deep))
     assert refusal(b'{"format_version": "1.2", "planned_values": {}, "resource_changes": ' + deep + b"}")
 
 
 def refusal_of_all(data: bytes) -> str:
-    """Values are only decoded when the model is built."""
+    """Values are only decoded when they are looked at."""
     with pytest.raises(PlanError) as caught:
-        build(read(data))
+        render(review_plans([build(read(data))]))
     return str(caught.value)
 
 
