@@ -12,6 +12,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from adapter.model import Change, Kind, KnownUser, User
 
 #: Bytes of the raw JSON's digest, and of the attributes' fingerprint, as KnownUser describes them.
@@ -23,7 +25,8 @@ ANY_PART: Final = ("attributes", "enabled", "status")
 #: `changed` when only UserLastModifiedDate moved, or when nothing else is known.
 ONLY_DATE: Final = ("modified",)
 
-_DELETED: Final = b"deleted"
+#: MessagePack as a prefix code: two values have the same bytes only if they are equal.
+_pack: Final = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +48,8 @@ def raw_digest(raw: bytes) -> bytes:
 
 def attributes_fingerprint(user: User) -> bytes:
     """The digest of attributes and MFA options, whatever their order."""
-    hasher = hashlib.blake2b(digest_size=FINGERPRINT_SIZE)
-    for pairs in (user.attributes, user.mfa_options):
-        hasher.update(b"\x02")
-        for encoded in sorted(_packed(pair) for pair in pairs):
-            hasher.update(encoded)
-    return hasher.digest()
+    packed = _pack((sorted(user.attributes, key=_order), sorted(user.mfa_options, key=_order)))
+    return hashlib.blake2b(packed, digest_size=FINGERPRINT_SIZE).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,70 +75,71 @@ class Detector:
             A Change to report, or the KnownUser to remember without a word. A deletion means that another user has
             taken this username: report it, then examine again with `known` None.
         """
-        seen = _form(user, digest)
         if known is None:
-            return self._first_sight(user, seen, phase, now_ms)
-        if _other_person(known, user) and self.report_deletions:
+            return self._first_sight(user, digest, phase, now_ms)
+        replaced = _other_person(known, user)
+        if replaced and self.report_deletions:
             return self.gone(known, now_ms)
-        if known.missing_since_ms is not None or _other_person(known, user):
+        if replaced or known.missing_since_ms is not None:
             # Perhaps told as deleted, or silently replaced: for the consumer this is a new user.
-            return self._change(Kind.CREATED, user, seen, known, abs(known.revision) + 1, now_ms)
+            after = _form(user, digest, abs(known.revision) + 1)
+            return self._change(Kind.CREATED, user, after, known, now_ms)
         if known.in_doubt:
-            return self._doubtful(user, seen, known, now_ms)
-        changed = _changed(known, seen)
+            return self._doubtful(user, digest, known, now_ms)
+        after = _form(user, digest, known.revision + 1)
+        changed = _changed(known, after)
         if not changed:
-            return dataclasses.replace(seen, revision=known.revision)
-        return self._change(Kind.UPDATED, user, seen, known, known.revision + 1, now_ms, changed)
+            return _form(user, digest, known.revision)
+        return self._change(Kind.UPDATED, user, after, known, now_ms, changed)
 
     def gone(self, known: KnownUser, now_ms: int) -> Change:
         """The change of a user who is no longer in the pool."""
         return Change(
             kind=Kind.DELETED,
             username=known.username,
-            event_id=self._event_id(Kind.DELETED, known, abs(known.revision)),
+            event_id=self._event_id(Kind.DELETED, known),
             time_ms=now_ms if known.missing_since_ms is None else known.missing_since_ms,
             before=known,
         )
 
     def replay(self, user: User, run_id: str, now_ms: int) -> Change:
         """The change that tells a user's present form once more. Ids are stable within one `run_id`."""
-        seen = _form(user, b"")
-        text = self._event_id(Kind.REPLAY, seen, 0, run_id)
         return Change(
             kind=Kind.REPLAY,
             username=user.username,
-            event_id=text,
+            event_id=self._event_id(Kind.REPLAY, _form(user, b"", 0), run_id),
             time_ms=_first(user.modified_ms, user.created_ms, now_ms),
             user=user,
         )
 
-    def _first_sight(self, user: User, seen: KnownUser, phase: Phase, now_ms: int) -> Change | KnownUser:
+    def _first_sight(self, user: User, digest: bytes, phase: Phase, now_ms: int) -> Change | KnownUser:
+        kind, changed = Kind.CREATED, tuple[str, ...]()
         if phase.first == "snapshot":
-            return self._change(Kind.SNAPSHOT, user, seen, None, 1, now_ms)
-        if phase.first == "baseline" and not _since(user.created_ms, phase.started_ms):
+            kind = Kind.SNAPSHOT
+        elif phase.first == "baseline" and not _since(user.created_ms, phase.started_ms):
             if not _since(user.modified_ms, phase.started_ms):
-                return seen
-            return self._change(Kind.UPDATED, user, seen, None, 1, now_ms, ONLY_DATE)
-        return self._change(Kind.CREATED, user, seen, None, 1, now_ms)
+                return _form(user, digest, 0)
+            kind, changed = Kind.UPDATED, ONLY_DATE
+        return self._change(kind, user, _form(user, digest, 1), None, now_ms, changed)
 
-    def _doubtful(self, user: User, seen: KnownUser, known: KnownUser, now_ms: int) -> Change:
+    def _doubtful(self, user: User, digest: bytes, known: KnownUser, now_ms: int) -> Change:
         """An event was on its way when this row was stored: the same again, or the next after it."""
-        same = known.digest == _target(seen)
-        revision = abs(known.revision) + (0 if same else 1)
+        after = _form(user, digest, -known.revision)
+        same = known.digest == _target(after)
+        if not same:
+            after = _form(user, digest, 1 - known.revision)
         kind = _untold_kind(known)
         if kind is None:
-            changed = _changed(known, seen) if same else ANY_PART
-            return self._change(Kind.UPDATED, user, seen, known, revision, now_ms, changed)
-        changed = ONLY_DATE if kind is Kind.UPDATED else ()
-        return self._change(kind, user, seen, known, revision, now_ms, changed)
+            changed = _changed(known, after) if same else ANY_PART
+            return self._change(Kind.UPDATED, user, after, known, now_ms, changed)
+        return self._change(kind, user, after, known, now_ms, ONLY_DATE if kind is Kind.UPDATED else ())
 
     def _change(
         self,
         kind: Kind,
         user: User,
-        seen: KnownUser,
+        after: KnownUser,
         known: KnownUser | None,
-        revision: int,
         now_ms: int,
         changed: tuple[str, ...] = (),
     ) -> Change:
@@ -147,39 +147,43 @@ class Detector:
         return Change(
             kind=kind,
             username=user.username,
-            event_id=self._event_id(kind, seen, revision),
+            event_id=self._event_id(kind, after),
             time_ms=_first(*dates, now_ms),
             user=user,
             before=known,
-            after=dataclasses.replace(seen, revision=revision),
+            after=after,
             changed=changed,
         )
 
-    def _event_id(self, kind: Kind, form: KnownUser, revision: int, salt: str = "") -> str:
+    def _event_id(self, kind: Kind, form: KnownUser, salt: str = "") -> str:
         """A UUID of version 8 (RFC 9562, section 5.8): the hash of all that makes this event this event."""
-        hasher = hashlib.blake2b(digest_size=16)
-        for part in (self.pool_arn, form.username, kind.value, form.sub or "", str(revision), salt):
-            hasher.update(_sized(part))
-        hasher.update(_fingerprint(form))
-        h = hasher.hexdigest()
+        packed = _pack((self.pool_arn, form.username, kind.value, form.sub, abs(form.revision), salt, _parts(form)))
+        h = hashlib.blake2b(packed, digest_size=16).hexdigest()
         return f"{h[:8]}-{h[8:12]}-8{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
 
 
 def intent(change: Change) -> KnownUser:
     """The row to store before the event of this change is sent."""
-    if change.after is None:
-        known = change.before
-        assert known is not None, "a deletion is always of a known user"  # noqa: S101 - narrows the type
-        return dataclasses.replace(known, digest=_target(known, _DELETED), missing_since_ms=change.time_ms)
     before, after = change.before, change.after
-    if before is None or before.missing_since_ms is not None or change.kind is not Kind.UPDATED:
-        base = dataclasses.replace(after, attributes=_untold(change.kind))
-    else:
-        base = before
-    return dataclasses.replace(base, digest=_target(after), revision=-after.revision)
+    if after is None:
+        assert before is not None, "a deletion is always of a known user"  # noqa: S101 - narrows the type
+        return dataclasses.replace(before, digest=_target(before, "deleted"), missing_since_ms=change.time_ms)
+    told = before if change.kind is Kind.UPDATED else None
+    base = after if told is None else told
+    return KnownUser(
+        username=base.username,
+        sub=base.sub,
+        digest=_target(after),
+        attributes=_untold(change.kind) if told is None else told.attributes,
+        enabled=base.enabled,
+        status=base.status,
+        created_ms=base.created_ms,
+        modified_ms=base.modified_ms,
+        revision=-after.revision,
+    )
 
 
-def _form(user: User, digest: bytes) -> KnownUser:
+def _form(user: User, digest: bytes, revision: int) -> KnownUser:
     return KnownUser(
         username=user.username,
         sub=user.sub,
@@ -189,6 +193,7 @@ def _form(user: User, digest: bytes) -> KnownUser:
         status=user.status,
         created_ms=user.created_ms,
         modified_ms=user.modified_ms,
+        revision=revision,
     )
 
 
@@ -207,18 +212,14 @@ def _other_person(known: KnownUser, user: User) -> bool:
     return known.created_ms is not None and user.created_ms is not None and known.created_ms != user.created_ms
 
 
-def _fingerprint(form: KnownUser) -> bytes:
-    hasher = hashlib.blake2b(form.attributes, digest_size=FINGERPRINT_SIZE)
-    hasher.update(f"{form.enabled}|{form.created_ms}|{form.modified_ms}|".encode())
-    hasher.update(_sized(form.status))
-    return hasher.digest()
+def _parts(form: KnownUser) -> tuple[object, ...]:
+    """All by which two forms of a user differ."""
+    return form.attributes, form.enabled, form.status, form.created_ms, form.modified_ms
 
 
-def _target(form: KnownUser, extra: bytes = b"") -> bytes:
+def _target(form: KnownUser, extra: str = "") -> bytes:
     """What stands in the digest of a row in doubt: which form its event tells."""
-    hasher = hashlib.blake2b(_fingerprint(form), digest_size=DIGEST_SIZE, person=b"in doubt")
-    hasher.update(extra)
-    return hasher.digest()
+    return hashlib.blake2b(_pack((_parts(form), extra)), digest_size=DIGEST_SIZE, person=b"in doubt").digest()
 
 
 def _untold(kind: Kind) -> bytes:
@@ -239,13 +240,5 @@ def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
 
 
-def _packed(pair: tuple[str | None, str | None]) -> bytes:
-    return _sized(pair[0]) + _sized(pair[1])
-
-
-def _sized(text: str | None) -> bytes:
-    """A prefix code, so that no two sequences of texts have the same bytes."""
-    if text is None:
-        return b"\x00"
-    encoded = text.encode("utf-8", "surrogatepass")
-    return b"\x01" + len(encoded).to_bytes(4, "big") + encoded
+def _order(pair: tuple[str | None, str | None]) -> tuple[str, str]:
+    return pair[0] or "", pair[1] or ""

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -100,6 +101,7 @@ def user_json(user: User, allowed: frozenset[str] | None = None) -> bytes:
     return encoded
 
 
+@lru_cache(maxsize=256)  # one event has the same date two or three times
 def rfc3339(time_ms: int) -> str:
     """Milliseconds since the epoch as Go's RFC3339Nano in UTC: `2022-01-02T11:00:00.12Z`."""
     text = _moment(time_ms).isoformat()
