@@ -1,0 +1,93 @@
+"""Promises about the project itself: targets, locks, documents. What they say must be so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "tools/npm/package-lock.json"]
+TRACKED = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+]
+
+
+def _targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_make_help_lists_every_target() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[1] for line in shown.splitlines()} == _targets()
+    bare = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert bare == shown
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=_name)
+def test_a_lock_file_has_hashes_and_no_address(lock: Path) -> None:
+    text = lock.read_text()
+    if lock.suffix == ".json":
+        assert '"resolved"' not in text
+        assert '"integrity"' in text
+        return
+    assert "://" not in text
+    assert not re.search(r"^\s*--(?!hash)", text, re.MULTILINE)
+    pinned = re.findall(r"^[a-z0-9._\[\]-]+==", text, re.MULTILINE | re.IGNORECASE)
+    assert pinned
+    assert len(re.findall(r"--hash=sha256:", text)) >= len(pinned)
+
+
+def test_the_adapters_lock_has_neither_cdktf_nor_node() -> None:
+    names = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements/adapter.txt").read_text(), re.MULTILINE))
+    assert {"boto3", "cloudevents", "msgspec"} <= names
+    assert not {name for name in names if name.startswith(("cdktf", "constructs", "jsii", "nodejs", "pytest", "moto"))}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_a_documents_links_lead_somewhere(document: Path) -> None:
+    text = document.read_text()
+    missing = [
+        link
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+        if "://" not in link and not link.startswith("mailto:") and not (document.parent / link).exists()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_a_documents_make_commands_exist(document: Path) -> None:
+    named = set(re.findall(r"`make ([a-z-]+)[^`]*`", document.read_text()))
+    named |= set(re.findall(r"^\s*\$? ?make ([a-z-]+)", _code_of(document), re.MULTILINE))
+    assert named <= _targets()
+
+
+def _code_of(document: Path) -> str:
+    return "\n".join(re.findall(r"^```[a-z]*\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
+
+
+def test_contributing_is_short() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 100
+
+
+def test_no_file_names_a_machine_a_package_index_or_a_home_folder() -> None:
+    assert TRACKED
+    addresses = "|".join(
+        ["pypi" + r"\.org", "registry" + r"\.npmjs", "files\\.python" + "hosted", "/" + r"root/", "/wo" + r"rk/"]
+    )
+    found = []
+    for path in TRACKED:
+        if path.suffix in {".png", ".ico"} or not path.is_file():
+            continue
+        found += [f"{_name(path)}: {match[0]}" for match in re.finditer(addresses, path.read_text(errors="replace"))]
+    assert found == []
