@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from adapter.changes import Detector
 from adapter.cognito.base import Page, UserPool
 from adapter.cognito.client import BotoUserPool
-from adapter.cognito.listing import walk
+from adapter.cognito.listing import BACKOFF_S, walk
 from adapter.cognito.rate import RateLimiter
 from adapter.config import Settings
 from adapter.credentials import PoolCredentials, service_session
@@ -85,7 +85,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
             extra={"action": Action.STARTED, "pool": str(settings.pool), "sink": shown(settings.sink)},
         )
         service = Service(
-            listing=listing_of(pool, stop),
+            listing=listing_of(pool, stop, metrics),
             store=store,
             courier=courier,
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
@@ -116,7 +116,7 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         stack.enter_context(stop_on_signals(stop))
         stack.callback(pool.close)
         return Replay(
-            listing=listing_of(pool, stop),
+            listing=listing_of(pool, stop, Metrics(source=str(settings.pool))),
             courier=_delivery(stack, settings, lambda: True),
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
             detector=Detector(pool_arn=str(settings.pool)),
@@ -127,14 +127,17 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         ).run(selection)
 
 
-def listing_of(pool: UserPool, stop: threading.Event) -> Listing:
-    """Listings of a pool that end when it is time to stop, and log what had to be tried again."""
+def listing_of(
+    pool: UserPool, stop: threading.Event, metrics: Metrics, backoff_s: tuple[float, ...] = BACKOFF_S
+) -> Listing:
+    """Listings of a pool that end when it is time to stop, and say what had to be tried again."""
 
     def told(error: CognitoError) -> None:
+        metrics.retried(error.code)
         logger.info("A page is asked for again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
 
     def listing(filter_: str | None) -> Iterator[Page]:
-        return walk(pool, filter_, should_stop=stop.is_set, on_retry=told, sleep=stop.wait)
+        return walk(pool, filter_, should_stop=stop.is_set, on_retry=told, backoff_s=backoff_s, sleep=stop.wait)
 
     return listing
 

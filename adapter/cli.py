@@ -212,7 +212,8 @@ def _ask(path: str) -> tuple[int, Any]:
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise AdapterError(
-            f"no adapter answers at {there} ({reason}); is it running, is HEALTH_ADDRESS the same?"
+            f"no adapter answers at {there} ({reason}); is it running, is HEALTH_ADDRESS the same? "
+            "`state show` tells what is stored"
         ) from None
     finally:
         connection.close()

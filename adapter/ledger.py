@@ -28,6 +28,8 @@ REST_FIRST_S = 1.0
 REST_MAX_S = 300.0
 #: How long `submit` waits for room before results are collected and the stop is looked at, in seconds.
 _SUBMIT_WAIT_S = 0.2
+#: Codes of the delivery for events that were not sent because the adapter stops: no news.
+_CUT_OFF = frozenset({"closed", "not_held"})
 
 
 class Courier(Protocol):
@@ -250,7 +252,9 @@ class Ledger:
         times = 1 if before is None or before.seen != item.seen else before.times + 1
         wait_s = min(REST_FIRST_S * 2.0 ** min(times - 1, 30), REST_MAX_S)
         self._resting[item.change.username] = _Resting(times, self._monotonic() + wait_s, item.seen)
-        logger.warning(
+        cut_off = result.failure is not None and result.failure.code in _CUT_OFF
+        logger.log(
+            logging.DEBUG if cut_off else logging.WARNING,
             "An event stays undelivered and will be tried again",
             extra={
                 "action": Action.UNDELIVERED,

@@ -69,6 +69,7 @@ class Metrics:
         self._sent: Counter[tuple[str, str, str, str, str]] = Counter()
         self._events: Counter[str] = Counter()
         self._sweeps: Counter[str] = Counter()
+        self._retries: Counter[str] = Counter()
         self._sweep_s = 0.0
         self._last_sweep_s: float | None = None
         self._lag_buckets = [0] * (len(_LAG_BOUNDS_S) + 1)
@@ -104,6 +105,11 @@ class Metrics:
                 self._interval.lag_s.append(lag_s)
                 del self._interval.lag_s[:-_EMF_VALUES]
 
+    def retried(self, code: str) -> None:
+        """A page is asked for again, because of a fault with this code."""
+        with self._lock:
+            self._retries[code] += 1
+
     def swept(self, outcome: str, seconds: float) -> None:
         """A sweep ended: `complete`, `stopped`, or the code of the fault that ended it."""
         with self._lock:
@@ -128,6 +134,7 @@ class Metrics:
                 "last_successful_sweep": self._last_sweep_s,
                 "requests": requests,
                 "throttled": throttled,
+                "retries": dict(self._retries),
                 "events": dict(self._events),
                 "in_flight": self.in_flight,
                 "undelivered": self.undelivered,
@@ -179,6 +186,7 @@ class Metrics:
         requests, throttled = self._traffic()
         with self._lock:
             sent, events, sweeps = dict(self._sent), dict(self._events), dict(self._sweeps)
+            retries = dict(self._retries)
             lag, lag_sum = list(self._lag_buckets), self._lag_sum_s
         # Untyped, because the library would append _total to a counter's name.
         original = UntypedMetricFamily(f"{self._component}_event_count", "Number of events sent", labels=list(_TAGS))
@@ -188,6 +196,7 @@ class Metrics:
         yield original
         yield _family(CounterMetricFamily, "events", "Events by how their delivery ended", "status", events)
         yield _family(CounterMetricFamily, "sweeps", "Sweeps by how they ended", "outcome", sweeps)
+        yield _family(CounterMetricFamily, "retries", "Pages asked for again, by fault", "code", retries)
         yield CounterMetricFamily("cognito_source_requests", "ListUsers requests", value=requests)
         yield CounterMetricFamily("cognito_source_throttled", "ListUsers requests that were throttled", value=throttled)
         dead = events.get(Status.DEAD_LETTERED.value, 0)

@@ -21,6 +21,7 @@ def render(status: Mapping[str, Any]) -> str:
         ("last complete sweep", f"{when}, took {status.get('last_sweep_seconds', 0)} s" if last else when),
         ("sweeps", _counts(status.get("sweeps", {}))),
         ("requests", f"{status.get('requests', 0)}, of which throttled {status.get('throttled', 0)}"),
+        ("pages asked for again", _counts(status.get("retries", {}))),
         ("events", _counts(status.get("events", {}))),
         ("on their way", status.get("in_flight", 0)),
         ("undelivered users", status.get("undelivered", 0)),

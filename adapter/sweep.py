@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -85,7 +87,7 @@ class Sweeper:
         self._meta = store.meta()
         self._meta_saved_ms = 0
         #: Rows that were missing from the complete sweep before.
-        self._missing_before: frozenset[int] = frozenset()
+        self._missing_before = array("L")
         self._holding = False
 
     def sweep(self) -> Outcome:
@@ -187,14 +189,14 @@ class Sweeper:
     # -- who is missing --------------------------------------------------------------------------------------------
 
     def _missing(self, outcome: Outcome) -> None:
-        rows = list(self._ledger.index.unseen())
-        before, self._missing_before = self._missing_before, frozenset(rows)
+        rows = array("L", self._ledger.index.unseen())
+        before, self._missing_before = self._missing_before, rows
         gone: list[tuple[int, KnownUser]] = []
         for number, (row, known) in enumerate(self._missing_users(self._released(rows, before, outcome))):
             if number == CONFIRMATIONS:
                 outcome.again = True
                 break
-            if self._absent(known, agreed=row in before):
+            if self._absent(known, agreed=_holds(before, row)):
                 gone.append((row, known))
             else:
                 outcome.again = True
@@ -203,14 +205,14 @@ class Sweeper:
         if gone:
             outcome.changes += self._tell(gone)
 
-    def _released(self, rows: Sequence[int], before: frozenset[int], outcome: Outcome) -> Sequence[int]:
+    def _released(self, rows: array[int], before: array[int], outcome: Outcome) -> Sequence[int]:
         """Those of the missing rows that may be deleted: when they are many, only what two sweeps agree on."""
         known = len(self._ledger.index)
         many = len(rows) * 100 > self._rules.deleted_max_percent * known or len(rows) == known
         if not rows or not many:
             self._holding = False
             return rows
-        agreed = [row for row in rows if row in before]
+        agreed = array("L", (row for row in rows if _holds(before, row)))
         if len(agreed) < len(rows):
             outcome.again = self._holding = True
             logger.warning(
@@ -271,3 +273,9 @@ class Sweeper:
         if token is not None:
             raise FilterRefusedError("the listing was cut short", code="Stopped")
         return False
+
+
+def _holds(rows: array[int], row: int) -> bool:
+    """Whether ascending rows hold this one."""
+    at = bisect_left(rows, row)
+    return at < len(rows) and rows[at] == row

@@ -207,7 +207,7 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         field="max_rps",
         type="requests per second",
         default="10",
-        parse=values.number(0.01, 1000),
+        parse=values.number(0.1, 1000),
         meaning="ListUsers requests that are never exceeded, all listings together.",
     ),
     Variable(

@@ -118,7 +118,8 @@ class Rig:
         self.stop = threading.Event()
         self.health = Health()
         self.metrics = Metrics(source=ARN, name="rig")
-        self.store = SqliteStore(state, ARN)
+        arn = options.get("arn", ARN)
+        self.store = SqliteStore(state, arn)
         delivery = Delivery(
             sink,
             RetryPolicy(retry=options.get("retry", 0), backoff_delay_s=0.01),
@@ -126,11 +127,11 @@ class Rig:
             held=self.store.held,
         )
         self.service = Service(
-            listing=listing_of(pool, self.stop),
+            listing=listing_of(pool, self.stop, self.metrics, (0.01, 0.02, 0.05, 0.1)),
             store=self.store,
             courier=delivery,
-            builder=EventBuilder(pool=parse_pool_arn(ARN)),
-            detector=Detector(pool_arn=ARN, report_deletions=options.get("deleted", True)),
+            builder=EventBuilder(pool=parse_pool_arn(arn)),
+            detector=Detector(pool_arn=arn, report_deletions=options.get("deleted", True)),
             rules=Rules(initial=options.get("initial", "baseline"), deleted_max_percent=options.get("percent", 100)),
             pace=Pace(poll_min_s=0.01, poll_max_s=0.02),
             health=self.health,
@@ -141,7 +142,7 @@ class Rig:
     @classmethod
     @contextmanager
     def start(cls, pool: UserPool, sink: Sink, state: Path, **options: Any) -> Iterator[Rig]:
-        """Options: initial, deleted, percent (deletions held above it), retry, dead_letter."""
+        """Options: arn, initial, deleted, percent (deletions held above it), retry, dead_letter."""
         rig = cls(pool, sink, state, **options)
         try:
             yield rig

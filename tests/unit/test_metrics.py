@@ -38,6 +38,7 @@ def metrics(clock: list[float]) -> Metrics:
     made.finished(Result(event=EVENT, status=Status.UNDELIVERED, code="timeout"), Kind.UPDATED, 1.0)
     made.swept("complete", 2.5)
     made.swept("InternalError", 0.1)
+    made.retried("InternalErrorException")
     made.users, made.undelivered = 7, 1
     return made
 
@@ -80,6 +81,7 @@ def test_prometheus_sees_our_numbers(metrics: Metrics) -> None:
     assert found["cognito_source_sweep_seconds[]"] == 2.5
     assert found["cognito_source_requests_total[]"] >= 10
     assert found["cognito_source_throttled_total[]"] == 2
+    assert found["cognito_source_retries_total['InternalErrorException']"] == 1
     assert found["cognito_source_last_successful_sweep_timestamp_seconds[]"] == 1_700_000_000
     assert found["cognito_source_lag_seconds_bucket['1.0']"] == 1
     assert found["cognito_source_lag_seconds_count[]"] == 2
@@ -130,11 +132,11 @@ def test_a_line_for_cloudwatch_never_has_more_values_than_the_format_allows(
 
 def test_the_status_is_readable(metrics: Metrics) -> None:
     text = render({"dead": [], "unready": ["sink: it is down"], **metrics.status()})
-    assert "state                not ready" in text
-    assert "because              sink: it is down" in text
-    assert "last complete sweep  2023-11-14T22:13:20Z, took 2.5 s" in text
-    assert "events               dead_lettered 1, delivered 2, undelivered 1" in text
+    assert "state                  not ready" in text
+    assert "because                sink: it is down" in text
+    assert "last complete sweep    2023-11-14T22:13:20Z, took 2.5 s" in text
+    assert "events                 dead_lettered 1, delivered 2, undelivered 1" in text
 
 
 def test_the_status_of_an_adapter_that_just_began_is_readable() -> None:
-    assert "last complete sweep  never" in render(Metrics(source=ARN).status())
+    assert "last complete sweep    never" in render(Metrics(source=ARN).status())
