@@ -55,7 +55,7 @@ from cdktf_cdktf_provider_aws.data_aws_subnets import DataAwsSubnets  # noqa: E4
 from cdktf_cdktf_provider_aws.data_aws_vpc import DataAwsVpc  # noqa: E402
 from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTable  # noqa: E402
 from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy  # noqa: E402
-from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository  # noqa: E402
+from cdktf_cdktf_provider_aws.ecr_repository import EcrRepository, EcrRepositoryEncryptionConfiguration  # noqa: E402
 from cdktf_cdktf_provider_aws.ecs_cluster import EcsCluster  # noqa: E402
 from cdktf_cdktf_provider_aws.ecs_service import EcsService  # noqa: E402
 from cdktf_cdktf_provider_aws.ecs_task_definition import EcsTaskDefinition  # noqa: E402
@@ -94,6 +94,7 @@ __all__ = [
     "DynamodbTable",
     "EcrLifecyclePolicy",
     "EcrRepository",
+    "EcrRepositoryEncryptionConfiguration",
     "EcsCluster",
     "EcsService",
     "EcsTaskDefinition",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.base import Home, output, set_up
-from stacks.bindings import App, EcrLifecyclePolicy, EcrRepository, TerraformStack
+from stacks.bindings import App, EcrLifecyclePolicy, EcrRepository, EcrRepositoryEncryptionConfiguration, TerraformStack
 from stacks.inputs import Inputs
 
 
@@ -29,14 +29,16 @@ class RegistryStack(TerraformStack):
     def __init__(self, scope: App, name: str, inputs: Inputs) -> None:
         super().__init__(scope, name)
         home = set_up(self, inputs)
-        key_arn = inputs.shared.encryption.key_arn
         repository = EcrRepository(
             self,
             "repository",
             name=inputs.name,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
-            encryption_configuration=[{"encryption_type": "KMS", "kms_key": key_arn}] if key_arn else None,
+            # Without a key of the manifest: the one that AWS keeps for ECR in this account.
+            encryption_configuration=[
+                EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=inputs.shared.encryption.key_arn)
+            ],
             # Images are built from the sources again; without this, `cdktf destroy` stops at the first one.
             force_delete=True,
         )

@@ -16,30 +16,31 @@ Synth = Callable[..., dict[str, Stack]]
 
 
 @pytest.fixture(scope="session")
-def _synthesized() -> dict[str, dict[str, Stack]]:
-    return {}
-
-
-@pytest.fixture
-def synth(_synthesized: dict[str, dict[str, Stack]], tmp_path_factory: pytest.TempPathFactory) -> Synth:
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synth:
     """The stacks of a manifest (its documents), by name. Each manifest is synthesized once."""
+    done: dict[str, dict[str, Stack]] = {}
 
     def run(*documents: dict[str, Any]) -> dict[str, Stack]:
         from stacks.app import build
         from stacks.bindings import App
 
         text = manifest(*documents)
-        if text not in _synthesized:
+        if text not in done:
             out = tmp_path_factory.mktemp("synth")
             app = App(outdir=str(out), skip_validation=True)
             build(app, inputs_from(parse(text)))
             app.synth()
-            _synthesized[text] = {
-                file.parent.name: Stack(json.loads(file.read_text())) for file in out.glob("stacks/*/cdk.tf.json")
-            }
-        return _synthesized[text]
+            files = out.glob("stacks/*/cdk.tf.json")
+            done[text] = {file.parent.name: Stack(json.loads(file.read_text())) for file in files}
+        return done[text]
 
     return run
+
+
+@pytest.fixture
+def synth(synthesize: Synth) -> Synth:
+    """The same, for tests (their environment is cleaned first)."""
+    return synthesize
 
 
 @pytest.fixture

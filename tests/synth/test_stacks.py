@@ -74,6 +74,21 @@ def test_versions_have_a_lower_and_an_upper_bound(synth: Synth, documents: tuple
 
 
 @pytest.mark.parametrize("documents", MANIFESTS)
+def test_no_argument_got_lost(synth: Synth, documents: tuple[dict[str, Any], ...]) -> None:
+    """The bindings drop the names that they don't know from a mapping in a list, without a word."""
+
+    def empty(value: Any, path: str) -> list[str]:
+        if isinstance(value, dict | list):
+            pairs = value.items() if isinstance(value, dict) else enumerate(value)
+            return [found for key, each in pairs for found in empty(each, f"{path}.{key}")] or ([] if value else [path])
+        return []
+
+    for stack in synth(*documents).values():
+        for block in ("resource", "data", "provider"):
+            assert not empty(stack.document.get(block, "nothing"), block)
+
+
+@pytest.mark.parametrize("documents", MANIFESTS)
 def test_the_synth_names_no_path_of_this_machine(synth: Synth, documents: tuple[dict[str, Any], ...]) -> None:
     for stack in synth(*documents).values():
         assert not re.findall(rf'["\\s=:]({re.escape(str(Path(__file__).parents[2]))}[^"]*)', stack.text)
@@ -166,3 +181,17 @@ def test_cdktf_json_sends_nothing_home() -> None:
     settings = json.loads((Path(__file__).parents[2] / "cdktf.json").read_text())
     assert settings["sendCrashReports"] == "false"
     assert settings["terraformProviders"] == []
+
+
+def test_images_are_scanned_encrypted_and_never_replaced(synth: Synth) -> None:
+    stack = synth(source())["cognito-source-registry"]
+    repository = stack.one("aws_ecr_repository")
+    assert repository["image_tag_mutability"] == "IMMUTABLE"
+    assert repository["image_scanning_configuration"] == {"scan_on_push": True}
+    assert repository["encryption_configuration"] == [{"encryption_type": "KMS"}]
+    (rule,) = json.loads(stack.one("aws_ecr_lifecycle_policy")["policy"])["rules"]
+    assert rule["selection"]["countNumber"] == 10
+
+
+def test_there_is_no_registry_for_an_image_of_the_manifest(synth: Synth) -> None:
+    assert set(synth(deployment(image={"uri": "example.com/adapter:1"}), source())) == {"cognito-source"}
