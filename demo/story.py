@@ -27,6 +27,8 @@ SETTLERS = ("amara", "bruno", "chiyo", "dmitri", "elif", "farid")
 #: The longest that one event may take, in seconds: the demo's pool is swept several times a second.
 EVENT_TIMEOUT_S = 30.0
 HEALTHY_TIMEOUT_S = 60.0
+#: How much of an event's data is shown, in characters.
+_PEEK = 95
 #: Faster than the defaults, so that nobody waits for the demo. All else is as a user gets it.
 SPEC: dict[str, Any] = {
     "polling": {"minSeconds": 0.2, "maxSeconds": 0.5},
@@ -161,7 +163,9 @@ def _counted(addresses: Iterable[str]) -> str:
     for family in families:
         name = known.get(family, family)
         counts[name] = counts.get(name, 0) + 1
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+    most = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    others = sum(count for _, count in most[4:])
+    return ", ".join([*(f"{count} {name}" for name, count in most[:4]), *([f"{others} others"] if others else [])])
 
 
 def _try_the_key(story: Story) -> bool:
@@ -215,7 +219,7 @@ def _wait_until_healthy(story: Story, task: Task, adapter: Child, what: str) -> 
     story.tell.chapter("The adapter, started as the task definition says")
     names = ", ".join(sorted(each["name"] for each in task.container["secrets"]))
     story.tell.fact("from the secret", names, "read as the execution role")
-    story.tell.fact("state", task.environment["STATE_URL"], "written as the task role")
+    story.tell.fact("state", task.environment["STATE_URL"].partition("?")[0], "written as the task role")
     with story.tell.step(what):
         _wait(lambda: task.health() == 204, HEALTHY_TIMEOUT_S, "GET /health to answer 204", adapter, story.folder)
         code = task.health_check(story.folder / "health-check.log")
@@ -241,10 +245,12 @@ def _change_users(story: Story) -> None:
         story.tell.event("+", text, "")
         since = time.monotonic()
         change()
-        _hear(story, "fatima", kind, since, "after it")
+        event = _hear(story, "fatima", kind, since, "after it")
+        if event["changetype"] == "created":
+            story.tell.line(story.tell.style(f"     {_peek(event)}", "dim"))
 
 
-def _hear(story: Story, user: str, kind: str, since: float, what: str) -> None:
+def _hear(story: Story, user: str, kind: str, since: float, what: str) -> Received:
     """Wait for the next event, and check that it is the one that is due."""
     story.expected += 1
     _wait(
@@ -263,6 +269,14 @@ def _hear(story: Story, user: str, kind: str, since: float, what: str) -> None:
     if what == "after it":
         story.latencies.append(latency)
     story.tell.event("→", _described(event), f"{latency:.1f} s {what}  id {event['id'][:8]}…")
+
+    return event
+
+
+def _peek(event: Received) -> str:
+    """The beginning of an event's data."""
+    text = json.dumps(event.data, separators=(",", ":"))
+    return text if len(text) <= _PEEK else text[: _PEEK - 1] + "…"
 
 
 def _described(event: Received) -> str:
@@ -333,12 +347,11 @@ def _sum_up(story: Story, took: float) -> bool:
     tell = story.tell
     tell.line()
     tell.line(tell.style("Summary", "bold"))
-    tell.fact("changes made, events received", f"{story.expected}, {len(ids)}", f"{surplus} duplicates, 0 lost")
-    tell.fact(
-        "from change to event",
-        f"{statistics.median(story.latencies):.1f} s",
-        f"median; the slowest {max(story.latencies):.1f} s",
-    )
+    lost = story.expected - len(ids)
+    tell.fact("changes made", str(story.expected))
+    tell.fact("events received", str(len(events)), f"{surplus} duplicates, {lost} lost")
+    slowest = f"median; the slowest {max(story.latencies):.1f} s"
+    tell.fact("from change to event", f"{statistics.median(story.latencies):.1f} s", slowest)
     tell.fact("the whole demo", f"{took:.0f} s")
     return surplus == 0 and len(ids) == story.expected
 
