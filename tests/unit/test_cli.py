@@ -1,0 +1,34 @@
+"""The command line: complete help, and nothing imported that the command does not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from adapter.cli import cli
+
+COMMANDS = ["config", "health", "replay", "run", "state", "status"]
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    assert sorted(cli.list_commands(None)) == COMMANDS  # type: ignore[arg-type]  # the context is not looked at
+    assert all(f"\n  {name} " in result.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(cli, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_the_command_line_is_imported_without_aws_events_and_metrics() -> None:
+    heavy = {"boto3", "botocore", "cloudevents", "msgspec", "prometheus_client", "requests", "yaml", "http.server"}
+    code = f"import sys, adapter.cli; sys.exit(', '.join(sorted(set(sys.modules) & {heavy!r})))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
