@@ -124,15 +124,15 @@ class Detector:
 
     def _doubtful(self, user: User, digest: bytes, known: KnownUser, now_ms: int) -> Change:
         """An event was on its way when this row was stored: the same again, or the next after it."""
-        after = _form(user, digest, -known.revision)
-        same = known.digest == _target(after)
-        if not same:
-            after = _form(user, digest, 1 - known.revision)
-        kind = _untold_kind(known)
-        if kind is None:
-            changed = _changed(known, after) if same else ANY_PART
-            return self._change(Kind.UPDATED, user, after, known, now_ms, changed)
-        return self._change(kind, user, after, known, now_ms, ONLY_DATE if kind is Kind.UPDATED else ())
+        untold = _untold_kind(known)
+        kind = untold or Kind.UPDATED
+        changed = () if kind is not Kind.UPDATED else ONLY_DATE if untold else ANY_PART
+        again = self._change(kind, user, _form(user, digest, -known.revision), known, now_ms, changed)
+        if _mark(again.event_id) != known.digest:
+            return self._change(kind, user, _form(user, digest, 1 - known.revision), known, now_ms, changed)
+        if untold is None and again.after is not None:
+            return dataclasses.replace(again, changed=_changed(known, again.after))
+        return again
 
     def _change(
         self,
@@ -167,13 +167,13 @@ def intent(change: Change) -> KnownUser:
     before, after = change.before, change.after
     if after is None:
         assert before is not None, "a deletion is always of a known user"  # noqa: S101 - narrows the type
-        return dataclasses.replace(before, digest=_target(before, "deleted"), missing_since_ms=change.time_ms)
+        return dataclasses.replace(before, digest=_mark(change.event_id), missing_since_ms=change.time_ms)
     told = before if change.kind is Kind.UPDATED else None
     base = after if told is None else told
     return KnownUser(
         username=base.username,
         sub=base.sub,
-        digest=_target(after),
+        digest=_mark(change.event_id),
         attributes=_untold(change.kind) if told is None else told.attributes,
         enabled=base.enabled,
         status=base.status,
@@ -217,9 +217,9 @@ def _parts(form: KnownUser) -> tuple[object, ...]:
     return form.attributes, form.enabled, form.status, form.created_ms, form.modified_ms
 
 
-def _target(form: KnownUser, extra: str = "") -> bytes:
-    """What stands in the digest of a row in doubt: which form its event tells."""
-    return hashlib.blake2b(_pack((_parts(form), extra)), digest_size=DIGEST_SIZE, person=b"in doubt").digest()
+def _mark(event_id: str) -> bytes:
+    """What stands in the digest of a row in doubt: which event is on its way."""
+    return bytes.fromhex(event_id[-17:-13] + event_id[-12:])
 
 
 def _untold(kind: Kind) -> bytes:

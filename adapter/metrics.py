@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -99,8 +100,7 @@ class Metrics:
             elif result.status is Status.DEAD_LETTERED:
                 counts["DeadLetters"] += 1
             if delivered and lag_s is not None:
-                bucket = next((i for i, bound in enumerate(_LAG_BOUNDS_S) if lag_s <= bound), len(_LAG_BOUNDS_S))
-                self._lag_buckets[bucket] += 1
+                self._lag_buckets[bisect_left(_LAG_BOUNDS_S, lag_s)] += 1
                 self._lag_sum_s += lag_s
                 self._interval.lag_s.append(lag_s)
                 del self._interval.lag_s[:-_EMF_VALUES]
