@@ -7,15 +7,16 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapter.changes import Detector
-from adapter.cognito.base import Page, UserPool
+from adapter.cognito.base import UserPool
 from adapter.cognito.client import BotoUserPool
-from adapter.cognito.listing import BACKOFF_S, walk
+from adapter.cognito.lister import PoolLister
+from adapter.cognito.listing import BACKOFF_S
 from adapter.cognito.rate import RateLimiter
 from adapter.config import Settings
 from adapter.credentials import PoolCredentials, service_session
@@ -34,7 +35,7 @@ from adapter.sinks.options import ContentMode, HttpOptions
 from adapter.state.base import Store
 from adapter.state.factory import open_store
 from adapter.state.lock import HeldError, Holder
-from adapter.sweep import Listing, Rules
+from adapter.sweep import Rules
 from adapter.values import shown
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ def run(settings: Settings, *, once: bool = False) -> bool:
             "Watching the user pool",
             extra={"action": Action.STARTED, "pool": str(settings.pool), "sink": shown(settings.sink)},
         )
+        lister = lister_of(pool, limiter, stop, metrics, store.count)
         service = Service(
-            listing=listing_of(pool, stop, metrics),
+            listing=lister,
+            glance=lister.glance,
+            on_doubt=lister.doubt,
             store=store,
             courier=courier,
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
@@ -111,12 +115,13 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         CognitoError: the users can't be listed.
     """
     stop = threading.Event()
-    pool = _pool(settings, RateLimiter(settings.max_rps, sleep=stop.wait))
+    limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
+    pool = _pool(settings, limiter)
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(stop))
         stack.callback(pool.close)
         return Replay(
-            listing=listing_of(pool, stop, Metrics(source=str(settings.pool))),
+            listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))),
             courier=_delivery(stack, settings, lambda: True),
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
             detector=Detector(pool_arn=str(settings.pool)),
@@ -127,19 +132,21 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         ).run(selection)
 
 
-def listing_of(
-    pool: UserPool, stop: threading.Event, metrics: Metrics, backoff_s: tuple[float, ...] = BACKOFF_S
-) -> Listing:
+def lister_of(
+    pool: UserPool,
+    limiter: RateLimiter,
+    stop: threading.Event,
+    metrics: Metrics,
+    known: Callable[[], int] = lambda: 0,
+    backoff_s: tuple[float, ...] = BACKOFF_S,
+) -> PoolLister:
     """Listings of a pool that end when it is time to stop, and say what had to be tried again."""
 
     def told(error: CognitoError) -> None:
         metrics.retried(error.code)
         logger.info("A page is asked for again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
 
-    def listing(filter_: str | None) -> Iterator[Page]:
-        return walk(pool, filter_, should_stop=stop.is_set, on_retry=told, backoff_s=backoff_s, sleep=stop.wait)
-
-    return listing
+    return PoolLister(pool, limiter, stop, known=known, on_retry=told, backoff_s=backoff_s)
 
 
 def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:

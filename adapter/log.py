@@ -39,6 +39,7 @@ class Action(StrEnum):
     DELETIONS_HELD = "deletions_held"
     DELETIONS_RELEASED = "deletions_released"
     FILTER_REFUSED = "filter_refused"
+    SHARDS_GIVEN_UP = "shards_given_up"
     CREDENTIALS_RELOADED = "credentials_reloaded"
     REPLAYED = "replayed"
 

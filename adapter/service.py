@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +57,8 @@ class Service:
         health: told how things are.
         metrics: counts.
         stop: set when the adapter is to stop.
+        glance: pages that show new users early, between sweeps.
+        on_doubt: called when a complete sweep did not show a user who is there.
         monotonic: seconds.
         wall_ms: milliseconds since the epoch.
     """
@@ -74,6 +76,8 @@ class Service:
         health: Health,
         metrics: Metrics,
         stop: threading.Event,
+        glance: Callable[[], Iterable[Page]] = tuple,
+        on_doubt: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -91,7 +95,15 @@ class Service:
             store, courier, builder, metrics, monotonic=monotonic, wall_ms=wall_ms, should_stop=self._stopping
         )
         self._sweeper = Sweeper(
-            self._polled(listing), store, self._ledger, detector, rules, wall_ms=wall_ms, on_page=self._keep_going
+            self._polled(listing),
+            store,
+            self._ledger,
+            detector,
+            rules,
+            wall_ms=wall_ms,
+            on_page=self._keep_going,
+            glance=glance,
+            on_doubt=on_doubt,
         )
         metrics.users = len(self._ledger.index)
 
@@ -113,7 +125,8 @@ class Service:
                 faulty.reset()
                 if outcome.changes or outcome.again:
                     idle.reset()
-                self._wait(idle.next())
+                if self._wait(idle.next(), glance=True):
+                    idle.reset()
         finally:
             self._close()
 
@@ -217,18 +230,22 @@ class Service:
                 return False
         return True
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, *, glance: bool = False) -> bool:
+        """Wait, with looks for new users if `glance`; returns whether they found any."""
         until = self._monotonic() + seconds
+        changes = 0
         while not self._stop.is_set() and (left_s := until - self._monotonic()) > 0:
-            if not self._ledger.unsettled:
-                self._beat()
-                self._stop.wait(min(left_s, _SLICE_S))
-                continue
             try:
-                self._settle(min(left_s, _SLICE_S / 5))
+                changes += self._sweeper.glance() if glance else 0
+                if self._ledger.unsettled:
+                    self._settle(min(left_s, _SLICE_S / 5))
+                else:
+                    self._beat()
+                    self._stop.wait(min(left_s, _SLICE_S))
             except StoreUnavailableError as error:
                 self._failed("state", "StoreUnavailable", str(error), self._monotonic())
                 self._stop.wait(min(left_s, _SLICE_S))
+        return changes > 0
 
     def _stopping(self) -> bool:
         """Whether to stop: told to, or (`run --once`) the sink has been down for too long."""

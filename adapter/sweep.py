@@ -10,7 +10,7 @@ import dataclasses
 import logging
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapter.changes import Detector, Phase, raw_digest
@@ -64,6 +64,8 @@ class Sweeper:
         rules: how the first sweep and missing users are treated.
         wall_ms: milliseconds since the epoch.
         on_page: called after every page: collects results, waits while the sink is down. False: stop.
+        glance: pages that show new users early, between sweeps; nothing when it is not time for them.
+        on_doubt: called when a complete sweep did not show a user who is there.
     """
 
     def __init__(
@@ -76,6 +78,8 @@ class Sweeper:
         *,
         wall_ms: Callable[[], int],
         on_page: Callable[[], bool],
+        glance: Callable[[], Iterable[Page]] = tuple,
+        on_doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._listing = listing
         self._store = store
@@ -84,6 +88,8 @@ class Sweeper:
         self._rules = rules
         self._wall_ms = wall_ms
         self._on_page = on_page
+        self._glance = glance
+        self._on_doubt = on_doubt
         self._meta = store.meta()
         self._meta_saved_ms = 0
         #: Rows that were missing from the complete sweep before.
@@ -110,6 +116,19 @@ class Sweeper:
             self._completed()
             self._missing(outcome)
         return outcome
+
+    def glance(self) -> int:
+        """Look for new users between two sweeps; returns how many changes were found.
+
+        Raises:
+            StoreUnavailableError, LeaseLostError: the look ended early.
+        """
+        changes = 0
+        for page in self._glance():
+            changes += self._page(page)
+            if not self._on_page():
+                break
+        return changes
 
     def examine(self, users: Sequence[tuple[User, bytes]]) -> int:
         """Compare users with what is known of them, and record what is found.
@@ -253,13 +272,16 @@ class Sweeper:
         if known.sub is not None:
             looks.append(filters.by_sub(known.sub))
         try:
-            return not any(self._finds(look) for look in looks)
+            found = any(self._finds(look) for look in looks)
         except FilterRefusedError as error:
             logger.debug(
                 "Filters are of no use here; a second complete sweep decides",
                 extra={"action": Action.FILTER_REFUSED, "code": error.code},
             )
             return agreed
+        if found:
+            self._on_doubt()
+        return not found
 
     def _finds(self, look: filters.Filter) -> bool:
         if not look.fits:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import botocore.session
 
-from adapter.app import listing_of
+from adapter.app import lister_of
 from adapter.arn import PoolArn, parse_pool_arn
 from adapter.changes import Detector
 from adapter.cognito.client import BotoUserPool
@@ -74,25 +74,29 @@ def open_state(path: Path) -> Iterator[Store]:
         store.close()
 
 
-def sweeper(pool: BotoUserPool, store: Store) -> Sweeper:
+def sweeper(pool: BotoUserPool, limiter: RateLimiter, store: Store) -> Sweeper:
     """What the service sweeps with."""
+    metrics = Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks")
+    lister = lister_of(pool, limiter, threading.Event(), metrics, store.count)
     ledger = Ledger(
         store,
         NoCourier(),
         EventBuilder(pool=POOL, attributes=None, extensions={}),
-        Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks"),
+        metrics,
         monotonic=lambda: 0.0,
         wall_ms=lambda: 1_800_000_000_000,
         should_stop=lambda: False,
     )
     return Sweeper(
-        listing_of(pool, threading.Event()),
+        lister,
         store,
         ledger,
         Detector(pool_arn=str(POOL)),
         Rules(),
         wall_ms=lambda: 1_800_000_000_000,
         on_page=lambda: True,
+        glance=lister.glance,
+        on_doubt=lister.doubt,
     )
 
 
@@ -100,9 +104,9 @@ def sweeper(pool: BotoUserPool, store: Store) -> Sweeper:
 def known_pool(path: Path) -> Iterator[Sweeper]:
     """A sweeper that knows the whole pool already."""
     with ExitStack() as stack:
-        pool, _ = stack.enter_context(user_pool())
+        pool, limiter = stack.enter_context(user_pool())
         store = stack.enter_context(open_state(path))
-        found = sweeper(pool, store)
+        found = sweeper(pool, limiter, store)
         baseline = found.sweep()
         assert baseline.complete
         yield found

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from adapter.app import listing_of
+from adapter.app import lister_of
 from adapter.arn import parse_pool_arn
 from adapter.changes import Detector
 from adapter.cognito.base import Page, UserPool
+from adapter.cognito.rate import RateLimiter
 from adapter.delivery import Delivery, RetryPolicy
 from adapter.events import EventBuilder
 from adapter.health import Health
@@ -126,8 +127,12 @@ class Rig:
             dead_letter=options.get("dead_letter"),
             held=self.store.held,
         )
+        limiter = RateLimiter(options.get("max_rps", 10_000.0), sleep=self.stop.wait)
+        lister = lister_of(pool, limiter, self.stop, self.metrics, self.store.count, (0.01, 0.02, 0.05, 0.1))
         self.service = Service(
-            listing=listing_of(pool, self.stop, self.metrics, (0.01, 0.02, 0.05, 0.1)),
+            listing=lister,
+            glance=lister.glance,
+            on_doubt=lister.doubt,
             store=self.store,
             courier=delivery,
             builder=EventBuilder(pool=parse_pool_arn(arn)),

@@ -52,6 +52,7 @@ class RateLimiter:
         self._settled_s = clock()
         self._requests = 0
         self._throttled = 0
+        self._waited = threading.local()
 
     @property
     def max_rps(self) -> float:
@@ -85,7 +86,14 @@ class RateLimiter:
             self._requests += 1
         if turn > now:
             self._sleep(turn - now)
+            self._waited.seconds = getattr(self._waited, "seconds", 0.0) + turn - now
         return turn - now
+
+    def taken_wait_s(self) -> float:
+        """How long this thread waited for its turns since it last asked, in seconds."""
+        seconds: float = getattr(self._waited, "seconds", 0.0)
+        self._waited.seconds = 0.0
+        return seconds
 
     def on_throttled(self, retry_after_s: float | None = None) -> None:
         """Slow down, because an answer asked for it."""

@@ -1,0 +1,123 @@
+"""When to look for sign-ups between the pages of a long sweep. It is told the time and makes no requests itself.
+
+A sweep of a million users at 30 requests a second takes 9 minutes. Users who just signed up are UNCONFIRMED, those whom
+an administrator made are in FORCE_CHANGE_PASSWORD, those who came from another identity provider are EXTERNAL_PROVIDER:
+a listing filtered by such a status is short in most pools, so it is read again and again while the sweep goes on.
+
+It only ever adds looks at users. What a slice shows counts as seen, what it does not show says nothing, so it can't
+harm a sweep's completeness. It must pay, though, which is measured: a slice that is large is read less often, in
+proportion to what it costs; one whose pages are nearly empty (Cognito walks the pool behind the filter) or that is as
+long as a good part of the pool is left alone for a minute, then two, four, up to an hour; one whose filter is refused
+for good.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+#: The statuses of users who are new, in the order in which they are worth a look.
+STATUSES: Final = ("UNCONFIRMED", "FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER")
+#: From the beginning of one look at a slice to the next, in seconds, while it costs little.
+CYCLE_S: Final = 2.0
+#: The part of the allowed requests that all slices together may take.
+SHARE: Final = 1 / 3
+#: Sweeps that take less time than this need no help, in seconds.
+SHORT_SWEEP_S: Final = 10.0
+#: The part of a sweep's requests that one look may take.
+LENGTH_MAX: Final = 1 / 8
+#: Fewer users per request than this, and the filter is a walk through the whole pool (a full page has 60).
+FILL_MIN: Final = 5.0
+#: A look of fewer requests than this is cheap however empty its pages are.
+CHEAP_REQUESTS: Final = 8
+#: How long a slice that does not pay is left alone: first, and at most, in seconds.
+PAUSE_S: Final = 60.0
+PAUSE_MAX_S: Final = 3600.0
+#: How long a slice is left alone after a fault, in seconds.
+FAULT_PAUSE_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class _Slice:
+    status: str
+    begun_s: float = -math.inf
+    next_s: float = -math.inf
+    #: What it took the last time, in requests.
+    requests: int = 1
+    pause_s: float = PAUSE_S
+
+
+class EarlySchedule:
+    """Decides which slice to read next, and when. Thread-safe.
+
+    Args:
+        rps: the present pace of all requests, per second.
+        sweep_requests: what a whole sweep takes, in requests.
+        statuses: the slices.
+    """
+
+    def __init__(
+        self, rps: Callable[[], float], sweep_requests: Callable[[], float], statuses: Sequence[str] = STATUSES
+    ) -> None:
+        self._rps = rps
+        self._sweep_requests = sweep_requests
+        self._slices = {status: _Slice(status) for status in statuses}
+        self._lock = threading.Lock()
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether sweeps are long enough for slices to be of use."""
+        return bool(self._slices) and self._sweep_requests() / self._rps() > SHORT_SWEEP_S
+
+    def due(self, now_s: float) -> str | None:
+        """The status to look for now, None: nothing to do yet. The look begins with this call."""
+        if not self.worthwhile:
+            return None
+        with self._lock:
+            found = min(self._slices.values(), key=lambda one: one.next_s, default=None)
+            if found is None or found.next_s > now_s:
+                return None
+            found.begun_s = now_s
+            found.next_s = math.inf
+            return found.status
+
+    def requests_max(self) -> int:
+        """The most requests that one look may take; it is broken off then."""
+        return max(CHEAP_REQUESTS, int(self._sweep_requests() * LENGTH_MAX))
+
+    def finished(self, status: str, requests: int, users: int, now_s: float, *, broken_off: bool = False) -> None:
+        """A look is over.
+
+        Args:
+            status: as `due` gave it.
+            requests: how many it took.
+            users: how many it showed.
+            now_s: when it ended.
+            broken_off: it would have taken more than `requests_max`.
+        """
+        rps = self._rps()
+        with self._lock:
+            one = self._slices[status]
+            if broken_off or (requests > CHEAP_REQUESTS and users < FILL_MIN * requests):
+                one.requests = 0  # left alone, it takes nothing from the others
+                one.next_s = now_s + one.pause_s
+                one.pause_s = min(2 * one.pause_s, PAUSE_MAX_S)
+                return
+            one.requests = requests
+            one.pause_s = PAUSE_S
+            # Every slice comes round once while all of them together use up their share.
+            together = sum(other.requests for other in self._slices.values())
+            one.next_s = max(now_s, one.begun_s + max(CYCLE_S, together / (rps * SHARE)))
+
+    def failed(self, status: str, now_s: float) -> None:
+        """A look ended with a passing fault."""
+        with self._lock:
+            self._slices[status].next_s = now_s + FAULT_PAUSE_S
+
+    def refused(self, status: str) -> None:
+        """The pool refuses or ignores this filter: never again."""
+        with self._lock:
+            self._slices.pop(status, None)

@@ -1,0 +1,201 @@
+"""Whether to read a pool as one listing or as several side by side, and the threads that do it.
+
+One listing gets its next token with each page, so it makes one request per round trip: 12.5 a second at 80 ms. Listings
+of `sub ^= "0"` to `sub ^= "f"` (a user's `sub` is a UUID) can run together. That pays if the pace allows more requests
+than one listing makes, and if the filters come from an index: both are measured.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from adapter.cognito.base import Page
+
+#: Pools of fewer pages are read as one listing.
+PAGES_MIN: Final = 64
+#: Requests per second that one process can make at most: more need no more listings.
+PROCESS_RPS: Final = 1000.0
+#: One listing will do when it reaches the pace nearly.
+ENOUGH: Final = 1.1
+#: Listings beyond the arithmetic's number, because answers do not all take as long.
+HEADROOM: Final = 1.25
+#: Threads that read, at most.
+WORKERS_MAX: Final = 32
+#: From this many threads on, shards have two digits: 256 of them, so that none runs alone at the end.
+TWO_DIGITS: Final = 9
+#: Filtered listings must show this part of the users per request of an unfiltered one.
+FILL_MIN: Final = 0.5
+#: Requests after which that is judged.
+JUDGED_AFTER: Final = 48
+#: Shards add up when they show this part of the known users.
+SUM_MIN: Final = 0.98
+#: After this many users that shards missed, they are not used any more.
+DOUBTS_MAX: Final = 3
+#: How often a pool that is read in shards is read as one listing all the same, in seconds.
+AUDIT_S: Final = 86400.0
+
+_DIGITS: Final = "0123456789abcdef"
+_LOOK_S: Final = 0.2
+
+
+@dataclass(slots=True)
+class ShardPolicy:
+    """Decides how many listings read the pool together, from what was measured so far.
+
+    Used by one thread, except `measured` and `too_dear`: called by several, they lose nothing that matters.
+    `users` is the pool's size as far as known, `users_per_request` that of unfiltered listings.
+    """
+
+    users: int = 0
+    users_per_request: float = 60.0
+    latency_s: float = 0.0
+    doubts: int = 0
+    banned: bool = False
+    audited_s: float = -math.inf
+
+    def workers(self, rps: float, now_s: float) -> int:
+        """How many listings to run side by side; 1: a single one, without a filter.
+
+        Args:
+            rps: the requests per second that are allowed now.
+            now_s: monotonic seconds.
+        """
+        if self.banned or self.users < PAGES_MIN * self.users_per_request or now_s - self.audited_s > AUDIT_S:
+            return 1
+        together = min(rps, PROCESS_RPS) * self.latency_s
+        return 1 if together <= ENOUGH else min(WORKERS_MAX, math.ceil(together * HEADROOM) + 1)
+
+    def prefixes(self, workers: int) -> Sequence[str]:
+        """What the subs of each shard begin with."""
+        if workers < TWO_DIGITS:
+            return tuple(_DIGITS)
+        return tuple(first + second for first in _DIGITS for second in _DIGITS)
+
+    def measured(self, seconds: float) -> None:
+        """One request took this long, without its wait for the limiter."""
+        self.latency_s = seconds if self.latency_s == 0 else 0.9 * self.latency_s + 0.1 * seconds
+
+    def whole(self, requests: int, users: int, now_s: float) -> None:
+        """A listing without a filter was complete."""
+        self.users = users
+        self.users_per_request = max(1.0, users / max(1, requests))
+        self.audited_s = now_s
+        self.doubts = 0
+
+    def too_dear(self, requests: int, users: int) -> bool:
+        """Whether the shards cost more requests than they save; then they are not used again."""
+        if requests >= JUDGED_AFTER and users < FILL_MIN * self.users_per_request * requests:
+            self.banned = True
+        return self.banned
+
+    def adds_up(self, users: int) -> bool:
+        """Whether complete shards showed about everybody; if not, they are not used again."""
+        if users < SUM_MIN * self.users:
+            self.banned = True
+        else:
+            self.users = users
+        return not self.banned
+
+    def doubt(self) -> None:
+        """The last sweep missed a user who is there: read the pool as one listing next time, after three for good."""
+        self.doubts += 1
+        self.audited_s = -math.inf
+        if self.doubts >= DOUBTS_MAX:
+            self.banned = True
+
+
+class Merge:
+    """Reads several listings in threads of its own and hands their pages to one thread.
+
+    Args:
+        listings: makes the iterators of the listings; each is used by one thread.
+        workers: how many run at the same time.
+        aside: one more iterator that runs in a thread of its own until the listings are done; None: nothing.
+        should_stop: ends everything early.
+    """
+
+    def __init__(
+        self,
+        listings: Sequence[Callable[[Callable[[], bool]], Iterator[Page]]],
+        workers: int,
+        *,
+        aside: Callable[[Callable[[], bool]], Iterator[Page]] | None = None,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._waiting = deque(listings)
+        self._left = len(listings)
+        self._should_stop = should_stop
+        self._ended = threading.Event()
+        self._found: queue.Queue[Page | BaseException | None] = queue.Queue(maxsize=2 * workers)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"listing-{number}", daemon=True)
+            for number in range(min(workers, len(listings)))
+        ]
+        if aside is not None:
+            self._threads.append(threading.Thread(target=self._aside, args=(aside,), name="early-listing", daemon=True))
+
+    def pages(self) -> Iterator[Page]:
+        """The pages of all listings as they come; it ends when all of them ended.
+
+        Raises:
+            CognitoError: what a listing raised; the others are broken off.
+        """
+        for thread in self._threads:
+            thread.start()
+        try:
+            while self._left and not self._should_stop():
+                try:
+                    found = self._found.get(timeout=_LOOK_S)
+                except queue.Empty:
+                    continue
+                if found is None:
+                    self._left -= 1
+                elif isinstance(found, BaseException):
+                    raise found
+                else:
+                    yield found
+        finally:
+            self._ended.set()
+            # A thread in the middle of a request ends after it: it is a daemon, and what it finds goes nowhere.
+            deadline = time.monotonic() + _LOOK_S
+            for thread in self._threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _over(self) -> bool:
+        return self._ended.is_set() or self._should_stop()
+
+    def _work(self) -> None:
+        while not self._over():
+            try:
+                listing = self._waiting.popleft()
+            except IndexError:
+                return
+            try:
+                for page in listing(self._over):
+                    self._hand_over(page)
+            except Exception as error:  # noqa: BLE001 - the boundary of a thread: raised again in `pages`
+                self._hand_over(error)
+                return
+            self._hand_over(None)
+
+    def _aside(self, aside: Callable[[Callable[[], bool]], Iterator[Page]]) -> None:
+        try:
+            for page in aside(self._over):
+                self._hand_over(page)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._hand_over(error)
+
+    def _hand_over(self, found: Page | BaseException | None) -> None:
+        while not self._ended.is_set():
+            try:
+                self._found.put(found, timeout=_LOOK_S)
+            except queue.Full:
+                continue
+            return
