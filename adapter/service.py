@@ -92,7 +92,7 @@ class Service:
         self._fault = ""
         self._fault_at = 0.0
         self._ledger = Ledger(
-            store, courier, builder, metrics, monotonic=monotonic, wall_ms=wall_ms, should_stop=self._stopping
+            store, courier, builder, metrics, monotonic=monotonic, wall_ms=wall_ms, should_stop=self._stop_waiting
         )
         self._sweeper = Sweeper(
             self._polled(listing),
@@ -246,6 +246,11 @@ class Service:
                 self._failed("state", "StoreUnavailable", str(error), self._monotonic())
                 self._stop.wait(min(left_s, _SLICE_S))
         return changes > 0
+
+    def _stop_waiting(self) -> bool:
+        """Whether to stop, asked while the delivery's queue is full: alive, however long a slow sink takes."""
+        self._beat()
+        return self._stopping()
 
     def _stopping(self) -> bool:
         """Whether to stop: told to, or (`run --once`) the sink has been down for too long."""

@@ -125,6 +125,7 @@ class Rig:
             sink,
             RetryPolicy(retry=options.get("retry", 0), backoff_delay_s=0.01),
             dead_letter=options.get("dead_letter"),
+            capacity=options.get("capacity", 1000),
             held=self.store.held,
         )
         limiter = RateLimiter(options.get("max_rps", 10_000.0), sleep=self.stop.wait)
@@ -147,7 +148,8 @@ class Rig:
     @classmethod
     @contextmanager
     def start(cls, pool: UserPool, sink: Sink, state: Path, **options: Any) -> Iterator[Rig]:
-        """Options: arn, initial, deleted, percent (deletions held above it), retry, dead_letter."""
+        """Options: arn, initial, deleted, percent (deletions held above it), retry, dead_letter,
+        capacity (events that may be under way)."""
         rig = cls(pool, sink, state, **options)
         try:
             yield rig

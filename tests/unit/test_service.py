@@ -191,6 +191,30 @@ def test_passing_faults_are_ridden_out_within_the_sweep(pool: MemoryPool, sink: 
         assert rig.sweep()
 
 
+def test_a_full_queue_does_not_make_the_service_look_dead(pool: MemoryPool, sink: MemorySink, state: Path) -> None:
+    release = threading.Event()
+
+    def slow(_: Event) -> Outcome:
+        release.wait(20)
+        return Delivered()
+
+    with Rig.start(pool, sink, state, capacity=1) as rig:
+        rig.sweep()
+        sink.answer = slow
+        for number in range(3):
+            pool.create(f"user-{number}")
+        runner = threading.Thread(target=rig.service.run)
+        runner.start()
+        wait_until(lambda: rig.service._ledger.unsettled)
+        for _ in range(3):
+            before = rig.health._beat_at
+            wait_until(lambda before=before: rig.health._beat_at > before)  # type: ignore[misc]  # bound at once
+        release.set()
+        wait_until(lambda: len(sink.events) == 3)
+        rig.stop.set()
+        runner.join()
+
+
 # -- deletions -----------------------------------------------------------------------------------------------------
 
 
