@@ -17,7 +17,7 @@ import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from adapter.errors import ConfigError
-from adapter.sinks.connection import Route
+from adapter.http1 import Route
 from adapter.sinks.options import HttpOptions
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections import deque
 from collections.abc import Sequence
 from http.client import HTTPException
+from typing import Final
 
+from adapter.http1 import BadAnswerError, ConnectError, Limits, Pool
 from adapter.model import Event
 from adapter.sinks.address import header_lines, resolve
 from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed, Outcome
-from adapter.sinks.connection import BadAnswerError, Connection
 from adapter.sinks.options import ContentMode, HttpOptions
 from adapter.sinks.token import TokenFile
 from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batched, binary_headers, structured
+
+#: Of an answer the status counts. A body that is not there by then, or is longer than its limit, is not waited for.
+_CUT_S: Final = 1.0
 
 
 class HttpSink:
@@ -37,9 +40,9 @@ class HttpSink:
         self._mode = options.mode
         self._batch_size = options.batch_size
         self._timeout_s = options.timeout_s
-        self._connections = options.connections
         self._token = TokenFile(options.token_file) if options.token_file else None
-        self._idle: deque[Connection] = deque()
+        limits = Limits(connect_s=options.timeout_s, cut_s=_CUT_S, idle=options.connections)
+        self._pool = Pool(self._address.route, limits)
 
     @property
     def target(self) -> str:
@@ -65,44 +68,22 @@ class HttpSink:
         return [self._post(b"".join((self._address.head, rest.encode("latin-1"), body)))] * len(events)
 
     def _post(self, request: bytes) -> Outcome:
-        deadline = time.monotonic() + self._timeout_s
-        connection = self._idle_connection()
-        if connection is None:
-            try:
-                connection = self._address.route.connect(self._timeout_s)
-            except (OSError, HTTPException) as error:
-                return _no_connection(error)
         try:
-            answer = connection.exchange(request, deadline)
+            answer = self._pool.exchange(request, time.monotonic() + self._timeout_s)
+        except ConnectError as error:
+            return _no_connection(error.cause)
         except TimeoutError:
             return Failed(code="timeout", reason="no answer within the time-out", retryable=True)
         except OSError:
             return Failed(code="reset", reason="the connection broke before there was an answer", retryable=True)
         except BadAnswerError as error:
             return Failed(code="reset", reason=str(error), retryable=True)
-        finally:
-            if connection.reusable and len(self._idle) < self._connections:
-                self._idle.append(connection)
-            else:
-                connection.close()
-        return read_answer(answer.status, retry_after=answer.retry_after, now_s=time.time(), body=answer.body)
-
-    def _idle_connection(self) -> Connection | None:
-        """The connection that was used last, if the sink did not close it meanwhile."""
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            if connection.usable():
-                return connection
-            connection.close()
+        retry_after = answer.headers.get("retry-after")
+        return read_answer(answer.status, retry_after=retry_after, now_s=time.time(), body=answer.body)
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._connections = 0
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
 
 def _no_connection(error: OSError | HTTPException) -> Failed:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from adapter.delivery import BackoffPolicy, Breaker, RetryPolicy
+from adapter.http1 import IDLE_MAX_S
 from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed
-from adapter.sinks.connection import _IDLE_MAX_S
 from adapter.variables import VARIABLES
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "delivery.md").read_text("utf-8")
@@ -66,4 +66,4 @@ def test_every_variable_that_is_named_exists() -> None:
     known = {variable.name for variable in VARIABLES} | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
     named = set(re.findall(r"`((?:[A-Z]+_)+[A-Z]+)`", TEXT))
     assert named <= known
-    assert f"after {_IDLE_MAX_S:.0f} idle seconds" in TEXT
+    assert f"after {IDLE_MAX_S:.0f} idle seconds" in TEXT

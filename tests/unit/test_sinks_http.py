@@ -112,7 +112,7 @@ def test_a_connection_that_the_sink_closed_meanwhile_is_not_used_again(server: S
     server.script.append(Answer(202, close_silently=True))
     assert isinstance(sink.send([make_event()])[0], Delivered)
     deadline = time.monotonic() + 10
-    while sink._idle and sink._idle[0].usable():
+    while sink._pool._idle[0].usable():
         assert time.monotonic() < deadline
     assert isinstance(sink.send([make_event()])[0], Delivered)
     sink.close()
