@@ -5,6 +5,7 @@ It comes from npm (tools/npm); without it the tests that need it are skipped and
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -34,8 +35,8 @@ def find_dynalite() -> tuple[str, str] | None:
 
 
 @contextmanager
-def dynalite() -> Iterator[str]:
-    """A running dynalite, empty; yields its address.
+def dynalite(log: Path | None = None) -> Iterator[str]:
+    """A running dynalite, empty; yields its address. What it says goes to `log`.
 
     Raises:
         RuntimeError: it is not installed, or did not start.
@@ -45,12 +46,15 @@ def dynalite() -> Iterator[str]:
         raise RuntimeError("dynalite is not installed: run `make tools`")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [*found, "--host", "127.0.0.1", "--port", str(port), "--createTableMs", "20", "--deleteTableMs", "20"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    node, script = found
+    guard = str(Path(__file__).with_name("dynalite_guard.cjs"))
+    with (log or Path(os.devnull)).open("wb") as out:
+        process = subprocess.Popen(
+            [node, "--require", guard, script, "--host", "127.0.0.1", "--port", str(port), "--createTableMs", "20"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
     endpoint = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + _START_SECONDS
