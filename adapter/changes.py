@@ -46,6 +46,14 @@ def raw_digest(raw: bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=DIGEST_SIZE).digest()
 
 
+def is_older(user: User, known: KnownUser) -> bool:
+    """Whether Cognito's dates say that this form is from before the known one: pages can overtake each other."""
+    for seen_ms, known_ms in ((user.created_ms, known.created_ms), (user.modified_ms, known.modified_ms)):
+        if seen_ms is not None and known_ms is not None and seen_ms != known_ms:
+            return seen_ms < known_ms
+    return False
+
+
 def attributes_fingerprint(user: User) -> bytes:
     """The digest of attributes and MFA options, whatever their order."""
     packed = _pack((sorted(user.attributes, key=_order), sorted(user.mfa_options, key=_order)))

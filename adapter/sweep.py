@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adapter.changes import Detector, Phase, raw_digest
+from adapter.changes import Detector, Phase, is_older, raw_digest
 from adapter.cognito import filters
 from adapter.cognito.base import Page
 from adapter.cognito.decode import RawUsers, decode_user
@@ -95,6 +95,9 @@ class Sweeper:
         #: Rows that were missing from the complete sweep before.
         self._missing_before = array("L")
         self._holding = False
+        self._sweeps = 0
+        #: Users who were shown in an older form than the one told, and the sweep that did so first.
+        self._outdated: dict[str, tuple[bytes, int]] = {}
 
     def sweep(self) -> Outcome:
         """Read the whole pool once.
@@ -103,6 +106,9 @@ class Sweeper:
             CognitoError, StoreUnavailableError, LeaseLostError: the sweep ended early; nobody counts as missing.
         """
         outcome = Outcome()
+        self._sweeps += 1
+        recent = self._sweeps - 1
+        self._outdated = {name: found for name, found in self._outdated.items() if found[1] >= recent}
         self._ledger.index.begin_sweep()
         asked_ms = self._wall_ms()
         for page in self._listing(None):
@@ -115,6 +121,7 @@ class Sweeper:
         if outcome.complete:
             self._completed()
             self._missing(outcome)
+        outcome.again = outcome.again or bool(self._outdated)
         return outcome
 
     def glance(self) -> int:
@@ -150,6 +157,8 @@ class Sweeper:
                 self._ledger.index.see(row)
             if self._ledger.busy(username) or self._ledger.resting(username, digest):
                 continue
+            if stored is not None and is_older(user, stored) and self._was_just_overtaken(username, digest):
+                continue
             finding = self._detector.examine(user, digest, stored, phase, now_ms)
             replaced = isinstance(finding, Change) and finding.after is None
             successor = (user, digest) if replaced else None
@@ -158,6 +167,16 @@ class Sweeper:
         if entries:
             self._ledger.record(entries)
         return changes
+
+    def _was_just_overtaken(self, username: str, digest: bytes) -> bool:
+        """Whether an older form is one that lay in a page while a newer one was told: until the next sweep shows it."""
+        first = self._outdated.get(username)
+        if first is not None and first[0] == digest and first[1] < self._sweeps:
+            del self._outdated[username]
+            return False
+        if first is None or first[0] != digest:
+            self._outdated[username] = (digest, self._sweeps)
+        return True
 
     # -- pages -----------------------------------------------------------------------------------------------------
 

@@ -215,6 +215,28 @@ def test_a_full_queue_does_not_make_the_service_look_dead(pool: MemoryPool, sink
         runner.join()
 
 
+def test_an_older_form_from_a_page_that_was_overtaken_is_not_told(
+    pool: MemoryPool, sink: MemorySink, state: Path
+) -> None:
+    pool.create("alice", at=1_700_000_000)
+    with Rig.start(pool, sink, state) as rig:
+        rig.sweep()
+        older = dict(pool.users["alice"])
+        pool.set("alice", Enabled=False, UserLastModifiedDate=1_700_000_100)
+        rig.sweep()
+        newer, pool.users["alice"] = pool.users["alice"], older
+        rig.sweep()
+        pool.users["alice"] = newer
+        rig.sweep()
+        rig.sweep()
+        assert sink.told() == [("updated", "alice")]
+        pool.users["alice"] = older
+        rig.sweep()
+        rig.sweep()
+        rig.sweep()
+    assert sink.told() == [("updated", "alice")] * 2  # it stayed, so it is the truth
+
+
 # -- deletions -----------------------------------------------------------------------------------------------------
 
 
