@@ -69,4 +69,4 @@ def base_environment() -> dict[str, str]:
         name: os.environ[name] for name in ("HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ
     }
     path = os.pathsep.join([str(TOOLS / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return kept | {"PATH": path, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | {"PATH": path, "PYTHONPATH": str(ROOT)}
