@@ -7,6 +7,7 @@ of the request or the answer: botocore's own exceptions may quote both, and both
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ SECRET_CALLS = frozenset(
 #: Repeating these after a lost answer would do the work twice: CreateAccessKey would leave a key that nobody knows.
 _ONE_ATTEMPT = frozenset({"iam:CreateAccessKey"})
 _DETAIL_MAX = 300
+#: What could be a secret key (40 characters of base64, perhaps escaped) is cut out of whatever AWS says.
+_LIKE_A_KEY = re.compile(r"[A-Za-z0-9/+=%\\]{40,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,10 @@ def actions_of(service: str) -> list[str]:
     """Every action of a service, as `service:Operation`, from botocore's own model of it."""
     model = botocore.session.get_session().get_service_model(service)
     return sorted(f"{service}:{operation}" for operation in model.operation_names)
+
+
+def _sentence(message: str) -> str:
+    return _LIKE_A_KEY.sub("[...]", " ".join(message.split()))[:_DETAIL_MAX]
 
 
 def connect(profile: str | None = None, region: str | None = None) -> BotoAws:
@@ -111,7 +118,7 @@ class BotoAws:
         except ClientError as error:
             details = error.response.get("Error", {})
             code = str(details.get("Code", "Unknown"))
-            sentence = "" if action in SECRET_CALLS else " ".join(str(details.get("Message", "")).split())[:_DETAIL_MAX]
+            sentence = "" if action in SECRET_CALLS else _sentence(str(details.get("Message", "")))
             failure = AwsError(action, resource, code, sentence)
         except Exception as error:  # noqa: BLE001 - the boundary: a parser's error, for one, quotes the whole answer
             failure = AwsError(action, resource, type(error).__name__)

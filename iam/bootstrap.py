@@ -56,12 +56,6 @@ class Wanted:
         """The path that the user and its policies go under."""
         return self.path or (user.path if user else names.DEFAULT_PATH)
 
-    def policy_arns(self, user: UserState | None) -> list[str]:
-        """The ARNs that the user's policies have, or get."""
-        count = len(policy_documents(self.pools))
-        path = self.user_path(user)
-        return [self.home.policy(path, names.policy_name(self.name, number + 1)) for number in range(count)]
-
 
 def plan_bootstrap(wanted: Wanted, found: Observed) -> Plan:
     """The steps that are missing; none that changes anything when all is there already.
@@ -115,7 +109,8 @@ def _policy_steps(wanted: Wanted, found: Observed, path: str, user_arn: str) -> 
             steps.append(UpdatePolicy(arn=arn, document=document, drops=drops))
         if arn not in attached:
             steps.append(AttachPolicy(user_arn=user_arn, user=wanted.name, policy_arn=arn))
-    for surplus in existing.values():
+    # From the last one on: what a cut-off run leaves is then still found, because no number is missing before it.
+    for surplus in reversed(existing.values()):
         steps += remove_policy(surplus, user_arn, wanted.name, attached)
     return steps
 

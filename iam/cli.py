@@ -16,7 +16,16 @@ from iam.bootstrap import Wanted, foreign, plan_bootstrap, secret_ref
 from iam.errors import IamError, InputError, RefusedError
 from iam.mint import mint as mint_key
 from iam.names import BY_STACK
-from iam.observe import Observed, UserState, must_read_user, observe, pools_of, read_user
+from iam.observe import (
+    Observed,
+    UserState,
+    attached_policies,
+    must_read_user,
+    named_policies,
+    observe,
+    pools_of,
+    read_user,
+)
 from iam.options import Duration, Edges, carry_out, connection, dry_run_option, read_pools, region_option, say
 from iam.policy import PolicyError, policy_documents
 from iam.revoke import plan_revoke
@@ -264,7 +273,7 @@ def revoke(
     if (problem := foreign(f"the user {name}", user.tags)) is not None:
         raise RefusedError(problem)
     recorded, secret_region = _recorded_secret(user, secret_name, region)
-    found = observe(aws, user, recorded, secret_region)
+    found = observe(aws, user, recorded, secret_region, named_policies(aws, user.home, user.path, user))
     plan = plan_revoke(
         found,
         user.home,
@@ -341,7 +350,9 @@ def _check_account(aws: Aws, wanted: Wanted) -> None:
 
 def _observe_wanted(aws: Aws, wanted: Wanted) -> Observed:
     user = read_user(aws, wanted.name)
-    return observe(aws, user, wanted.secret_name, wanted.region, wanted.policy_arns(user))
+    path, count = wanted.user_path(user), len(policy_documents(wanted.pools))
+    policies = named_policies(aws, wanted.home, path, user or wanted.name, count)
+    return observe(aws, user, wanted.secret_name, wanted.region, policies)
 
 
 def _recorded_secret(user: UserState, secret_id: str | None, region: str | None) -> tuple[str, str | None]:
@@ -356,7 +367,7 @@ def _recorded_secret(user: UserState, secret_id: str | None, region: str | None)
 def _user_and_secret(aws: Aws, name: str, secret_id: str | None, region: str | None) -> tuple[UserState, Observed]:
     user = must_read_user(aws, name)
     secret_name, secret_region = _recorded_secret(user, secret_id, region)
-    return user, observe(aws, user, secret_name, secret_region, list(user.attached))
+    return user, observe(aws, user, secret_name, secret_region, attached_policies(aws, user))
 
 
 def _refuse_to_rotate(user: UserState, found: Observed) -> None:

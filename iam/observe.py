@@ -15,7 +15,7 @@ from iam.aws import Aws
 from iam.errors import AwsError, InputError, KeyUnusableError
 from iam.keys import KeyState
 from iam.names import Home
-from iam.policy import LIST_USERS
+from iam.policy import LIST_USERS, POLICIES_PER_USER
 from iam.secret import CURRENT, PENDING, PREVIOUS, VERSION_PREFIX, SecretState
 
 
@@ -74,17 +74,15 @@ class Observed:
 
 
 def observe(
-    aws: Aws, user: UserState | None, secret_id: str, region: str | None, policy_arns: Sequence[str] = ()
+    aws: Aws, user: UserState | None, secret_id: str, region: str | None, policies: Sequence[PolicyState] = ()
 ) -> Observed:
-    """Read the secret, the policies of these ARNs, and those of the user that have one of our names.
+    """Read the secret, and find out which of the user's keys is where in it.
 
     Raises:
         AwsError: something can't be read.
     """
-    attached = [arn for arn, name in user.attached.items() if names.user_of_policy(name) == user.name] if user else []
-    policies = [read_policy(aws, arn) for arn in dict.fromkeys([*policy_arns, *attached])]
     state = secret.describe(aws, secret_id, region)
-    found = Observed(user, tuple(each for each in policies if each), state)
+    found = Observed(user, tuple(policies), state)
     if not user or not state:
         return found
     current, pending, previous = (held_key(aws, state, stage, user.keys) for stage in (CURRENT, PENDING, PREVIOUS))
@@ -128,6 +126,30 @@ def must_read_user(aws: Aws, name: str) -> UserState:
     if user is None:
         raise InputError(f"there is no IAM user {name}; `python -m iam status` lists those that we made")
     return user
+
+
+def attached_policies(aws: Aws, user: UserState) -> list[PolicyState]:
+    """The managed policies that the user has."""
+    return [policy for arn in user.attached if (policy := read_policy(aws, arn))]
+
+
+def named_policies(aws: Aws, home: Home, path: str, user: UserState | str, at_least: int = 0) -> list[PolicyState]:
+    """The policies that have the names that we give to those of this user, attached or not.
+
+    They are numbered, and removed from the last one on, so after `at_least` of them the first gap is the end. Those that
+    are attached are found under another path, too.
+    """
+    name = user if isinstance(user, str) else user.name
+    attached = {} if isinstance(user, str) else {policy_name: arn for arn, policy_name in user.attached.items()}
+    found: list[PolicyState] = []
+    for number in range(1, POLICIES_PER_USER + 1):
+        wanted = names.policy_name(name, number)
+        policy = read_policy(aws, attached.get(wanted, home.policy(path, wanted)))
+        if policy:
+            found.append(policy)
+        elif number > at_least:
+            break
+    return found
 
 
 def read_policy(aws: Aws, arn: str) -> PolicyState | None:

@@ -56,7 +56,8 @@ def plan_revoke(
             if key.active:
                 steps.append(DeactivateKey(user_arn=user.arn, user=user.name, key_id=key.key_id))
             steps.append(DeleteKey(user_arn=user.arn, user=user.name, key_id=key.key_id))
-        for policy in found.policies:
+        # From the last one on, as in bootstrap: a cut-off run leaves no gap in the numbers.
+        for policy in reversed(found.policies):
             steps += remove_policy(policy, user.arn, user.name, user.attached)
     if found.secret and not found.secret.deleted:
         ref = secret_ref(home, secret_name, region, found.secret)

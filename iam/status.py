@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from adapter.arn import PoolArn
 from iam import names
 from iam.aws import Aws
-from iam.observe import Observed, UserState, last_use, observe, pages, pools_of, read_user
+from iam.observe import Observed, UserState, attached_policies, last_use, observe, pages, pools_of, read_user
 from iam.rotate import due
 
 
@@ -60,7 +60,8 @@ def _by_policy(aws: Aws) -> list[str]:
 
 def _row(aws: Aws, user: UserState, every_s: float) -> UserRow:
     region, _, secret_name = user.tags.get(names.SECRET_TAG, "").partition("/")
-    found = observe(aws, user, secret_name, region) if secret_name else Observed(user)
+    policies = attached_policies(aws, user)
+    found = observe(aws, user, secret_name, region, policies) if secret_name else Observed(user, tuple(policies))
     state = found.secret
     return UserRow(
         user=user.arn,

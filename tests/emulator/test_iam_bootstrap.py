@@ -146,6 +146,23 @@ def test_hundreds_of_pools_are_granted_by_several_policies_and_shrink_again(worl
     assert len(world.client("iam").list_policies(Scope="Local")["Policies"]) == 1
 
 
+def test_a_policy_that_a_cut_off_run_only_detached_is_found_and_deleted(world: World) -> None:
+    ids = [f"eu-central-1_{number:09}" for number in range(100)]
+    arns = [f"arn:aws:cognito-idp:eu-central-1:{world.aws.account}:userpool/{each}" for each in ids]
+    world.run("bootstrap", world.pool, *arns, "--name", NAME, "--wait", "1s", ok=False)
+    assert len(world.client("iam").list_policies(Scope="Local")["Policies"]) == 2
+
+    def cut(action: str) -> None:
+        if action == "iam:DeletePolicy":
+            raise KeyboardInterrupt
+
+    world.before = cut
+    assert world.bootstrap(ok=False).exit_code == 130
+    world.before = lambda _: None
+    world.bootstrap()
+    assert len(world.client("iam").list_policies(Scope="Local")["Policies"]) == 1
+
+
 def test_names_at_their_length_limits_work(world: World) -> None:
     name, path, secret = "n" * 64, f"/{'p' * 510}/", "s" * 220
     world.run("bootstrap", world.pool, "--name", name, "--path", path, "--secret-name", secret)

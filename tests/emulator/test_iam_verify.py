@@ -1,0 +1,208 @@
+"""`python -m iam verify`, `status` and `revoke`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.emulator.iam_world import NAME, World, world
+
+__all__ = ["world"]
+
+
+@pytest.fixture
+def user(world: World) -> World:
+    world.bootstrap()
+    return world
+
+
+def checks(world: World, *more: str, ok: bool = True) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(world.run("verify", NAME, "--output", "json", *more, ok=ok).stdout)
+    return found
+
+
+def wrong(found: list[dict[str, Any]]) -> list[str]:
+    return [each["what"] for each in found if not each["ok"]]
+
+
+def allow(world: World, action: str, resource: str = "*") -> None:
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
+    world.client("iam").put_user_policy(UserName=NAME, PolicyName="more", PolicyDocument=json.dumps(document))
+
+
+def test_a_fresh_key_can_do_the_one_thing_and_nothing_else(user: World) -> None:
+    found = checks(user)
+    assert wrong(found) == []
+    assert {(each["what"], each["found"]) for each in found} >= {
+        ("cognito-idp:ListUsers", "allowed"),
+        ("cognito-idp:ListUsers", "denied"),
+        ("cognito-idp:DescribeUserPool", "denied"),
+        ("cognito-idp:AdminGetUser", "denied"),
+        ("iam:GetUser", "denied"),
+    }
+    (sts,) = [each for each in found if each["what"] == "sts:GetCallerIdentity"]
+    assert sts["expected"] == "allowed (AWS allows it to everyone)"
+
+
+def test_verify_changes_nothing(user: World) -> None:
+    before = user.snapshot()
+    user.run("verify", NAME)
+    assert user.snapshot() == before
+    assert not [action for action, _ in user.calls if action.split(":")[1].startswith(("Create", "Put", "Delete"))]
+
+
+def test_the_table_is_for_people(user: World) -> None:
+    table = user.run("verify", NAME).stdout
+    assert "ok  cognito-idp:ListUsers" in table
+    assert max(len(line) for line in table.splitlines()) < 240
+
+
+@pytest.mark.parametrize("action", ["cognito-idp:*", "cognito-idp:DescribeUserPool", "iam:GetUser"])
+def test_a_key_that_may_do_more_is_found_out(user: World, action: str) -> None:
+    allow(user, action)
+    done = user.run("verify", NAME, ok=False)
+    assert done.exit_code == 1
+    assert "WRONG" in done.stdout
+    found = wrong(checks(user, ok=False))
+    assert "policies and groups that we did not make" in found
+    assert len(found) >= 2
+
+
+def test_a_key_that_may_list_every_pool_is_found_out(user: World) -> None:
+    allow(user, "cognito-idp:ListUsers")
+    (other,) = [each for each in checks(user, ok=False) if each["what"] == "cognito-idp:ListUsers" and not each["ok"]]
+    assert (other["expected"], other["found"]) == ("denied", "allowed")
+
+
+def test_a_key_that_may_do_too_little_is_found_out(user: World) -> None:
+    arn = user.client("iam").list_attached_user_policies(UserName=NAME)["AttachedPolicies"][0]["PolicyArn"]
+    user.client("iam").detach_user_policy(UserName=NAME, PolicyArn=arn)
+    found = checks(user, "--pool", user.pool, ok=False)
+    assert wrong(found) == ["cognito-idp:ListUsers"]
+
+
+def test_an_inactive_key_is_found_out(user: World) -> None:
+    key = user.secret()
+    user.client("iam").update_access_key(UserName=NAME, AccessKeyId=key.key_id, Status="Inactive")
+    found = checks(user, ok=False)
+    assert "key refused: UnrecognizedClientException" in {each["found"] for each in found}
+    (row,) = [each for each in found if each["what"] == "key"]
+    assert row["found"].startswith("inactive, AWSCURRENT")
+    assert not row["ok"]
+
+
+def test_a_second_key_outside_the_secret_is_found_out(user: World) -> None:
+    made = user.client("iam").create_access_key(UserName=NAME)["AccessKey"]["AccessKeyId"]
+    rows = {each["resource"]: each for each in checks(user, ok=False) if each["what"] == "key"}
+    assert not rows[made]["ok"]
+    assert "in no version of the secret" in rows[made]["found"]
+
+
+def test_a_foreign_policy_and_a_group_are_found_out(user: World) -> None:
+    iam = user.client("iam")
+    iam.create_group(GroupName="admins")
+    iam.add_user_to_group(GroupName="admins", UserName=NAME)
+    (row,) = [each for each in checks(user, ok=False) if each["what"].startswith("policies and groups")]
+    assert row["found"] == "group admins"
+
+
+def test_a_secret_with_something_else_in_it_is_one_line(user: World) -> None:
+    user.client("secretsmanager").put_secret_value(SecretId=f"cognito-source/{NAME}", SecretString="hello")
+    done = user.run("verify", NAME, ok=False)
+    assert done.exit_code == 1
+    assert "is not a JSON object with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in done.stderr
+    assert "hello" not in done.output
+
+
+def test_a_user_that_does_not_exist_is_one_line(world: World) -> None:
+    for command in ("verify", "rotate", "revoke"):
+        done = world.run(command, "nobody", ok=False)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: there is no IAM user nobody")
+
+
+def test_status_shows_every_user_that_we_made_and_no_other(user: World) -> None:
+    other = user.aws.create_pool("other", "us-west-2")
+    user.run("bootstrap", other, "--name", "second", "--path", "/elsewhere/")
+    user.client("iam").create_user(UserName="stranger", Path="/cognito-source/")
+    user.client("iam").create_user(UserName="third")
+    rows = json.loads(user.run("status", "--output", "json").stdout)
+    assert [(row["user"].rpartition("/")[2], row["pools"]) for row in rows] == [
+        (NAME, [user.pool]),
+        ("second", [other]),
+    ]
+    key = user.secret()
+    assert [(each["key_id"], each["place"], each["active"]) for each in rows[0]["keys"]] == [
+        (key.key_id, "AWSCURRENT", True)
+    ]
+    screen = user.run("status").stdout
+    assert key.key_id in screen
+    assert "rotate by" in screen
+    assert key.secret not in screen
+
+
+def test_status_of_an_account_without_our_users_says_so(world: World) -> None:
+    assert world.run("status").stdout == "no user of ours in this account\n"
+    assert world.run("status", "--output", "json").stdout == "[]\n"
+
+
+def test_revoke_removes_everything_that_bootstrap_made(world: World) -> None:
+    before = world.snapshot()
+    world.bootstrap()
+    key = world.secret()
+    world.run("revoke", NAME, "--yes")
+    after = world.snapshot()
+    assert after["users"] == before["users"] == {}
+    assert after["policies"] == []
+    assert not world.works(key)
+    deleted = world.client("secretsmanager").describe_secret(SecretId=f"cognito-source/{NAME}")
+    assert deleted["DeletedDate"] is not None
+
+
+def test_revoke_asks_first_and_no_means_no(user: World) -> None:
+    before = user.snapshot()
+    done = user.run("revoke", NAME, ok=False, text="n\n")
+    assert done.exit_code == 1
+    assert "Do this? [y/N]" in done.stderr
+    assert user.snapshot() == before
+    user.run("revoke", NAME, text="y\n")
+    assert user.snapshot()["users"] == {}
+
+
+def test_a_dry_run_of_revoke_changes_nothing(user: World) -> None:
+    before = user.snapshot()
+    assert "delete the IAM user" in user.run("revoke", NAME, "--dry-run").stdout
+    assert user.snapshot() == before
+
+
+@pytest.mark.parametrize("tags", [[], [{"Key": "ManagedBy", "Value": "cdktf"}]])
+def test_revoke_refuses_what_bootstrap_did_not_make(world: World, tags: list[dict[str, str]]) -> None:
+    world.client("iam").create_user(UserName=NAME, Tags=tags)
+    before = world.snapshot()
+    done = world.run("revoke", NAME, "--yes", ok=False)
+    assert done.exit_code == 2
+    assert world.snapshot() == before
+
+
+def test_revoke_refuses_a_user_that_was_given_more(user: World) -> None:
+    allow(user, "s3:ListBucket")
+    before = user.snapshot()
+    done = user.run("revoke", NAME, "--yes", ok=False)
+    assert done.exit_code == 2
+    assert "the user has more than we gave it (inline policy more)" in done.stderr
+    assert user.snapshot() == before
+
+
+def test_the_policy_command_prints_json_and_calls_nothing(world: World) -> None:
+    done = world.run("policy", world.pool)
+    assert world.calls == []
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["Statement"][0]["Resource"] == world.pool
+
+
+def test_the_policy_of_hundreds_of_pools_is_a_list(world: World) -> None:
+    arns = [f"arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_{n:09}" for n in range(200)]
+    documents = json.loads(world.run("policy", *arns).stdout)
+    assert sum(len(each["Statement"][0]["Resource"]) for each in documents) == 200
