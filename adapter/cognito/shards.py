@@ -18,8 +18,8 @@ from typing import Final
 
 from adapter.cognito.base import Page
 
-#: Pools of fewer pages are read as one listing.
-PAGES_MIN: Final = 64
+#: Shards of fewer pages than this waste too much on their last pages, which are half empty.
+SHARD_PAGES_MIN: Final = 8
 #: Requests per second that one process can make at most: more need no more listings.
 PROCESS_RPS: Final = 1000.0
 #: One listing will do when it reaches the pace nearly.
@@ -28,7 +28,7 @@ ENOUGH: Final = 1.1
 HEADROOM: Final = 1.25
 #: Threads that read, at most.
 WORKERS_MAX: Final = 32
-#: From this many threads on, shards have two digits: 256 of them, so that none runs alone at the end.
+#: From this many threads on, shards have two digits if the pool is large enough: 256, so that none runs last alone.
 TWO_DIGITS: Final = 9
 #: Filtered listings must show this part of the users per request of an unfiltered one.
 FILL_MIN: Final = 0.5
@@ -67,16 +67,21 @@ class ShardPolicy:
             rps: the requests per second that are allowed now.
             now_s: monotonic seconds.
         """
-        if self.banned or self.users < PAGES_MIN * self.users_per_request or now_s - self.audited_s > AUDIT_S:
+        most = self._shards_max()
+        if self.banned or most == 1 or now_s - self.audited_s > AUDIT_S:
             return 1
         together = min(rps, PROCESS_RPS) * self.latency_s
-        return 1 if together <= ENOUGH else min(WORKERS_MAX, math.ceil(together * HEADROOM) + 1)
+        return 1 if together <= ENOUGH else min(WORKERS_MAX, most, math.ceil(together * HEADROOM) + 1)
 
     def prefixes(self, workers: int) -> Sequence[str]:
         """What the subs of each shard begin with."""
-        if workers < TWO_DIGITS:
+        if workers < TWO_DIGITS or self._shards_max() < len(_DIGITS) ** 2:
             return tuple(_DIGITS)
         return tuple(first + second for first in _DIGITS for second in _DIGITS)
+
+    def _shards_max(self) -> int:
+        pages = self.users / self.users_per_request
+        return next((count for count in (256, 16) if pages >= count * SHARD_PAGES_MIN), 1)
 
     def measured(self, seconds: float) -> None:
         """One request took this long, without its wait for the limiter."""

@@ -17,12 +17,14 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
     ReadTimeoutError,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.cognito.transport import LeanTransport
+from adapter.http1 import ConnectError, Route
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\n\r\n{}"
 
@@ -152,31 +154,26 @@ def test_a_connection_closed_without_a_word_is_replaced(serve: Serve, transport:
     assert sent(transport, server.url).content == b"{}"
 
 
+def test_an_answer_in_chunks_comes_back_whole(serve: Serve, transport: LeanTransport) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+    assert sent(transport, server.url).content == b"{}"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}",
-        b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
-        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}more",
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}",
         b"SSH-2.0-OpenSSH\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 140_000,
     ],
 )
-def test_an_answer_that_is_not_plain_is_left_to_botocore_from_then_on(
-    serve: Serve, transport: LeanTransport, answer: bytes
-) -> None:
+def test_an_answer_that_is_no_http_is_a_client_error(serve: Serve, transport: LeanTransport, answer: bytes) -> None:
     server = serve(answer, OK)
-    assert transport.send(request(server.url)) is None
-    assert transport.send(request(server.url)) is None
-    assert len(server.requests) == 1
+    with pytest.raises(HTTPClientError):
+        transport.send(request(server.url))
+    assert sent(transport, server.url).content == b"{}"
 
 
 @given(st.binary(max_size=300) | st.integers(0, len(OK)).map(lambda n: OK[:n]))
@@ -185,7 +182,7 @@ def test_no_bytes_make_it_fail_in_another_way(answer: bytes) -> None:
     server = ScriptedServer([answer + b"\r\nConnection: close"])
     transport = LeanTransport(connect_timeout_s=2, read_timeout_s=2)
     try:
-        with contextlib.suppress(ConnectionClosedError, ReadTimeoutError):
+        with contextlib.suppress(HTTPClientError):
             transport.send(request(server.url))
     finally:
         transport.close()
@@ -212,10 +209,10 @@ def test_nobody_at_the_endpoint_is_an_endpoint_error(transport: LeanTransport) -
 def test_a_connection_that_takes_too_long_is_a_connect_timeout(
     transport: LeanTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
-        raise TimeoutError(f"after {timeout:g} s")
+    def connect(route: Route, timeout_s: float) -> socket.socket:
+        raise ConnectError(TimeoutError(f"after {timeout_s:g} s"))
 
-    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr(Route, "connect", connect)
     with pytest.raises(ConnectTimeoutError):
         transport.send(request("http://127.0.0.1:9/"))
 

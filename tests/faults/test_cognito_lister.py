@@ -1,0 +1,202 @@
+"""Whole sweeps of pools whose filters work, walk, lie or fail: everybody comes out, whatever the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+
+from adapter.arn import parse_pool_arn
+from adapter.cognito.base import Page
+from adapter.cognito.client import BotoUserPool
+from adapter.cognito.decode import decode_user
+from adapter.cognito.lister import PoolLister
+from adapter.cognito.rate import RateLimiter
+from adapter.errors import CognitoError, UnavailableError
+from tests.fake_cognito import ARN, FakeCognito, MutablePool
+from tests.support import wait_until
+
+USERS = 9000
+#: Faster than one listing at this latency, so that shards pay.
+RPS = 400.0
+LATENCY_S = 0.01
+
+
+@pytest.fixture(scope="module")
+def users() -> MutablePool:
+    return MutablePool(USERS)
+
+
+@pytest.fixture
+def cognito(users: MutablePool, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCognito]:
+    with FakeCognito(pool=users) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        server.behaviour.latency_s = LATENCY_S
+        yield server
+
+
+class Reader:
+    """A lister with what it needs; `sweep` gives the usernames and whether the sweep was complete."""
+
+    def __init__(self, known: int, rps: float = RPS) -> None:
+        self.stop = threading.Event()
+        self.told: list[CognitoError] = []
+        self.limiter = RateLimiter(rps, sleep=self.stop.wait)
+        self.pool = BotoUserPool(botocore.session.Session, parse_pool_arn(ARN), self.limiter, attempts=1)
+        self.lister = PoolLister(
+            self.pool,
+            self.limiter,
+            self.stop,
+            known=lambda: known,
+            on_retry=self.told.append,
+            backoff_s=(0.01, 0.02, 0.04),
+        )
+
+    def sweep(self) -> tuple[list[str], bool]:
+        found: list[str] = []
+        page = Page(users=())
+        for page in self.lister(None):
+            found += [decode_user(raw).username for raw in page.users]
+        return found, page.token is None
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    found = Reader(known=USERS)
+    yield found
+    found.stop.set()
+    found.pool.close()
+
+
+def test_a_known_pool_is_read_in_shards_and_everybody_comes_out(cognito: FakeCognito, reader: Reader) -> None:
+    found, complete = reader.sweep()
+    assert complete
+    assert set(found) == set(cognito.usernames())
+    stats = cognito.stats()
+    assert stats["filtered"] > 64
+    assert stats["first_pages"] >= 17
+
+
+def test_after_a_doubt_the_pool_is_read_as_one_listing(cognito: FakeCognito, reader: Reader) -> None:
+    reader.sweep()
+    reader.lister.doubt()
+    cognito.reset_stats()
+    found, complete = reader.sweep()
+    assert complete
+    assert len(found) == USERS
+    assert cognito.stats()["filtered"] == 0
+
+
+@pytest.mark.parametrize("mode", ["refused", "ignored", "walked"])
+def test_filters_that_do_not_help_are_given_up_and_everybody_comes_out(
+    cognito: FakeCognito, reader: Reader, mode: Any
+) -> None:
+    cognito.behaviour.filters = mode
+    found, complete = reader.sweep()
+    assert complete
+    assert set(found) == set(cognito.usernames())
+    cognito.reset_stats()
+    found, complete = reader.sweep()
+    assert complete
+    assert len(found) == USERS
+    assert cognito.stats()["filtered"] == 0
+
+
+def test_shards_that_show_too_few_are_not_believed(cognito: FakeCognito, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users whose sub is not a UUID are in no shard."""
+    odd = MutablePool()
+    for number in range(USERS):
+        odd.create(f"u{number}", **({"sub": f"z{number}"} if number % 4 == 0 else {}))
+    cognito.pool = odd
+    reader = Reader(known=USERS)
+    found, complete = reader.sweep()
+    reader.pool.close()
+    assert complete
+    assert set(found) == set(odd.usernames())
+
+
+@pytest.mark.parametrize("fault", ["throttle", "status", "reset", "cut", "expire_token", "repeat_token", "empty_page"])
+def test_faults_in_shards_cost_no_user(cognito: FakeCognito, reader: Reader, fault: Any) -> None:
+    cognito.inject(fault, times=5, after=10, with_filter=True)
+    found, complete = reader.sweep()
+    assert complete
+    assert set(found) == set(cognito.usernames())
+
+
+def test_a_fault_that_stays_ends_the_sweep_with_its_error(cognito: FakeCognito, reader: Reader) -> None:
+    cognito.inject("status", times=-1, after=20, status=500)
+    with pytest.raises(UnavailableError):
+        reader.sweep()
+    cognito.clear_faults()
+    assert reader.sweep()[1]
+
+
+def test_a_stop_leaves_the_sweep_incomplete(cognito: FakeCognito, reader: Reader) -> None:
+    cognito.on_request(lambda number: reader.stop.set() if number == 20 else None)
+    found, complete = reader.sweep()
+    assert not complete
+    assert len(found) < USERS
+
+
+def test_a_small_pool_is_read_as_one_listing(cognito: FakeCognito) -> None:
+    small = Reader(known=100)
+    small.sweep()
+    small.pool.close()
+    assert cognito.stats()["filtered"] == 0
+
+
+def test_a_sign_up_comes_out_long_before_its_turn(cognito: FakeCognito) -> None:
+    """At 8 requests/s this sweep takes 10 s; the user is the last one of the listing."""
+    pool = MutablePool(USERS)
+    cognito.pool = pool
+    reader = Reader(known=USERS, rps=8)
+    pages = reader.lister(None)
+    begun = time.monotonic()
+    for number, page in enumerate(pages):
+        if number == 5:
+            cognito.create("newcomer", status="UNCONFIRMED")
+            begun = time.monotonic()
+        if any(decode_user(raw).username == "newcomer" for raw in page.users):
+            break
+    assert number < 60
+    assert time.monotonic() - begun < 6
+    reader.stop.set()
+    pages.close()  # type: ignore[attr-defined]  # a generator, said to be an iterator
+    reader.pool.close()
+
+
+def test_sign_ups_are_looked_for_between_sweeps_too(cognito: FakeCognito) -> None:
+    pool = MutablePool(USERS)
+    cognito.pool = pool
+    reader = Reader(known=USERS, rps=8)
+    cognito.create("newcomer", status="FORCE_CHANGE_PASSWORD")
+
+    def glanced() -> bool:
+        return any(decode_user(raw).username == "newcomer" for page in reader.lister.glance() for raw in page.users)
+
+    wait_until(glanced, what="the newcomer")
+    reader.pool.close()
+
+
+@pytest.mark.parametrize("mode", ["refused", "ignored"])
+def test_status_filters_that_do_not_work_are_not_tried_again(cognito: FakeCognito, mode: Any) -> None:
+    cognito.behaviour.filters = mode
+    reader = Reader(known=USERS, rps=100)
+    reader.limiter.on_throttled()
+    list(reader.lister.glance())
+    asked = cognito.stats()["filtered"] + cognito.stats()["requests"]
+    list(reader.lister.glance())
+    assert cognito.stats()["filtered"] + cognito.stats()["requests"] == asked
+    reader.pool.close()
+
+
+def test_a_fault_in_a_look_for_sign_ups_is_no_fault_of_the_sweep(cognito: FakeCognito) -> None:
+    cognito.inject("status", times=-1, status=500, with_filter=True)
+    reader = Reader(known=USERS, rps=8)
+    assert list(reader.lister.glance()) == []
+    reader.pool.close()

@@ -1,0 +1,174 @@
+"""How a pool is read: alone or in shards, and the threads that do it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from adapter.cognito.base import Page
+from adapter.cognito.shards import AUDIT_S, DOUBTS_MAX, JUDGED_AFTER, WORKERS_MAX, Merge, ShardPolicy
+from adapter.errors import UnavailableError
+
+Over = Callable[[], bool]
+
+
+def policy(users: int = 1_000_000, latency_s: float = 0.08) -> ShardPolicy:
+    found = ShardPolicy(users=users, audited_s=0)
+    found.measured(latency_s)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("users", "rps", "latency_s", "workers"),
+    [
+        (1_000_000, 30, 0.08, 4),
+        (1_000_000, 10, 0.08, 1),
+        (1_000_000, 10, 0.2, 4),
+        (1_000_000, 120, 0.08, 13),
+        (1_000_000, 1000, 0.08, WORKERS_MAX),
+        (1_000_000, 1e9, 0.0006, 1),
+        (50_000, 1000, 0.08, 16),
+        (7_000, 30, 0.08, 1),
+        (0, 30, 0.08, 1),
+    ],
+)
+def test_a_pool_is_read_in_shards_when_one_listing_is_slower_than_the_pace(
+    users: int, rps: float, latency_s: float, workers: int
+) -> None:
+    assert policy(users, latency_s).workers(rps, 0) == workers
+
+
+def test_many_workers_get_many_shards_and_all_shards_make_the_pool() -> None:
+    for workers, count in ((2, 16), (8, 16), (9, 256), (32, 256)):
+        prefixes = policy().prefixes(workers)
+        assert len(set(prefixes)) == count
+        assert len({len(prefix) for prefix in prefixes}) == 1
+    assert len(policy(users=50_000).prefixes(16)) == 16
+
+
+def test_a_pool_is_read_as_one_listing_once_a_day() -> None:
+    found = policy()
+    assert found.workers(30, AUDIT_S) > 1
+    assert found.workers(30, AUDIT_S + 1) == 1
+    found.whole(16_667, 1_000_000, AUDIT_S + 1)
+    assert found.workers(30, AUDIT_S + 2) > 1
+
+
+def test_shards_that_cost_more_than_they_save_are_given_up() -> None:
+    found = policy()
+    assert not found.too_dear(JUDGED_AFTER, JUDGED_AFTER * 31)
+    assert not found.too_dear(JUDGED_AFTER - 1, 0)
+    assert found.too_dear(JUDGED_AFTER, JUDGED_AFTER * 29)
+    assert found.workers(30, 0) == 1
+
+
+def test_short_pages_everywhere_are_no_reason_to_give_up() -> None:
+    found = policy()
+    found.whole(100_000, 1_000_000, 0)
+    assert not found.too_dear(1000, 10_000)
+
+
+def test_shards_that_miss_users_are_given_up() -> None:
+    assert policy().adds_up(985_000)
+    found = policy()
+    assert not found.adds_up(975_000)
+    assert found.workers(30, 0) == 1
+
+
+def test_a_doubt_makes_the_next_sweep_a_single_listing_and_several_end_the_shards() -> None:
+    found = policy()
+    found.doubt()
+    assert found.workers(30, 0) == 1
+    found.whole(16_667, 1_000_000, 0)
+    assert found.workers(30, 0) > 1
+    for _ in range(DOUBTS_MAX):
+        found.doubt()
+    found.audited_s = 0
+    assert found.workers(30, 0) == 1
+
+
+def listing(*names: str) -> Callable[[Over], Iterator[Page]]:
+    return lambda _: iter([Page(users=[name.encode()], token=None) for name in names])
+
+
+def merged(merge: Merge) -> list[bytes]:
+    return sorted(raw for page in merge.pages() for raw in page.users)
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_all_pages_of_all_listings_come_out(workers: int) -> None:
+    merge = Merge([listing("a", "b"), listing(), listing("c")], workers, should_stop=never)
+    assert merged(merge) == [b"a", b"b", b"c"]
+
+
+def test_many_pages_pass_a_small_queue() -> None:
+    many = [str(number) for number in range(200)]
+    assert len(merged(Merge([listing(*many)] * 4, 2, should_stop=never))) == 800
+
+
+def test_the_fault_of_one_listing_is_raised_and_ends_the_others() -> None:
+    ended = threading.Event()
+
+    def endless(over: Over) -> Iterator[Page]:
+        while not over():
+            yield Page(users=[b"x"], token="t")
+        ended.set()
+
+    def faulty(_: Over) -> Iterator[Page]:
+        yield Page(users=[b"a"], token="t")
+        raise UnavailableError("gone", code="x")
+
+    with pytest.raises(UnavailableError, match="gone"):
+        merged(Merge([endless, faulty], 2, should_stop=never))
+    assert ended.wait(5)
+
+
+def test_what_runs_aside_ends_with_the_listings() -> None:
+    aside_ran, release = threading.Event(), threading.Event()
+
+    def aside(over: Over) -> Iterator[Page]:
+        yield Page(users=[b"aside"], token="t")
+        aside_ran.set()
+        while not over():
+            release.wait(0.01)
+
+    def main(_: Over) -> Iterator[Page]:
+        assert aside_ran.wait(5)
+        yield Page(users=[b"main"], token=None)
+
+    found = merged(Merge([main], 1, aside=aside, should_stop=never))
+    assert found == [b"aside", b"main"]
+    assert threading.active_count() < 10
+
+
+def test_a_stop_ends_everything_early() -> None:
+    stop = threading.Event()
+
+    def endless(over: Over) -> Iterator[Page]:
+        while not over():
+            yield Page(users=[b"x"], token="t")
+
+    pages = Merge([endless, endless], 2, should_stop=stop.is_set).pages()
+    next(pages)
+    stop.set()
+    assert len(list(pages)) <= 8
+
+
+def test_a_consumer_that_goes_away_ends_the_threads() -> None:
+    over_now = threading.Event()
+
+    def endless(over: Over) -> Iterator[Page]:
+        while not over():
+            yield Page(users=[b"x"], token="t")
+        over_now.set()
+
+    pages = Merge([endless], 1, should_stop=never).pages()
+    next(pages)
+    pages.close()  # type: ignore[attr-defined]  # a generator, said to be an iterator
+    assert over_now.wait(5)
