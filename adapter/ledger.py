@@ -19,7 +19,7 @@ from adapter.index import Index
 from adapter.log import Action
 from adapter.metrics import Metrics
 from adapter.model import Change, Event, Kind, KnownUser, User
-from adapter.state.base import Meta, Store
+from adapter.state.base import Store
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ REST_FIRST_S = 1.0
 REST_MAX_S = 300.0
 #: How long `submit` waits for room before results are collected and the stop is looked at, in seconds.
 _SUBMIT_WAIT_S = 0.2
+#: Delivered changes wait for each other this long, in seconds, and up to this number, before they are stored.
+_GROUP_S = 0.25
+_GROUP = 500
 #: Codes of the delivery for events that were not sent because the adapter stops: no news.
 _CUT_OFF = frozenset({"closed", "not_held"})
 
@@ -126,6 +129,7 @@ class Ledger:
         self._should_stop = should_stop
         self._open: dict[str, _Open] = {}
         self._told: dict[str, _Open] = {}
+        self._told_since_s = 0.0
         self._resting: dict[str, _Resting] = {}
         self._successors: list[tuple[User, bytes]] = []
 
@@ -152,7 +156,7 @@ class Ledger:
 
     # -- deeds -----------------------------------------------------------------------------------------------------
 
-    def record(self, entries: Sequence[Entry], meta: Meta | None = None) -> int:
+    def record(self, entries: Sequence[Entry]) -> int:
         """Store what was found, and submit the events of the changes.
 
         Returns:
@@ -163,7 +167,7 @@ class Ledger:
             LeaseLostError: another adapter holds the state.
         """
         puts = [entry.finding if isinstance(entry.finding, KnownUser) else intent(entry.finding) for entry in entries]
-        rows = self._store.apply(puts, (), meta)
+        rows = self._apply(puts)
         opened: list[_Open] = []
         for entry, put, row in zip(entries, puts, rows, strict=True):
             self.index.put(row, put.digest, None if entry.stored is None else entry.stored.digest)
@@ -173,7 +177,6 @@ class Ledger:
                 opened.append(_Open(change=change, row=row, digest=put.digest, seen=seen, successor=successor))
             else:
                 self._resting.pop(put.username, None)
-        self._metrics.users = len(self.index)
         return self._submit(opened)
 
     def forget(self, gone: Iterable[tuple[int, KnownUser]]) -> None:
@@ -185,11 +188,13 @@ class Ledger:
             self._resting.pop(known.username, None)
         self._metrics.users = len(self.index)
 
-    def settle(self, timeout_s: float = 0.0) -> list[tuple[User, bytes]]:
+    def settle(self, timeout_s: float = 0.0, *, lazy: bool = False) -> list[tuple[User, bytes]]:
         """Collect results and store what they mean.
 
         Args:
             timeout_s: how long to wait for the first result.
+            lazy: leave the storing to the next `record` or `settle` that come soon, unless it is due: one write to
+                the disk then serves both.
 
         Returns:
             Users who took the name of a deleted one that was told just now: examine them next.
@@ -201,8 +206,8 @@ class Ledger:
         for result in self._courier.collect(timeout_s):
             self._resolve(result)
         self._metrics.in_flight, self._metrics.undelivered = self._courier.in_flight, len(self._resting)
-        if self._told:
-            self._commit()
+        if self._told and not (lazy and self._can_wait()):
+            self._apply(())
         successors, self._successors = self._successors, []
         return successors
 
@@ -222,7 +227,7 @@ class Ledger:
             while not self._courier.submit(event, timeout_s=_SUBMIT_WAIT_S):
                 if self._should_stop():
                     return number
-                waiting = self.settle()
+                waiting = self.settle(lazy=True)
                 self._successors += waiting
             self._open[item.change.username] = item
         return len(opened)
@@ -238,6 +243,8 @@ class Ledger:
             self._rest(item, result)
             return
         self._resting.pop(change.username, None)
+        if not self._told:
+            self._told_since_s = self._monotonic()
         self._told[change.username] = item
         if result.status is Status.DEAD_LETTERED:
             logger.warning(
@@ -264,19 +271,23 @@ class Ledger:
             },
         )
 
-    def _commit(self) -> None:
-        puts = [item for item in self._told.values() if item.change.after is not None]
+    def _can_wait(self) -> bool:
+        return len(self._told) < _GROUP and self._monotonic() - self._told_since_s < _GROUP_S
+
+    def _apply(self, puts: Sequence[KnownUser]) -> Sequence[int]:
+        """Store these rows, and all that was told meanwhile, in one transaction; returns the rows of `puts`."""
+        told = [(item, item.change.after) for item in self._told.values() if item.change.after is not None]
         gone = [item for item in self._told.values() if item.change.after is None]
-        after = [item.change.after for item in puts if item.change.after is not None]
-        rows = self._store.apply(after, [item.change.username for item in gone])
-        for item, known, row in zip(puts, after, rows, strict=True):
-            self.index.put(row, known.digest, item.digest)
+        rows = self._store.apply([*puts, *(after for _, after in told)], [item.change.username for item in gone])
+        self._told.clear()
+        for (item, after), row in zip(told, rows[len(puts) :], strict=True):
+            self.index.put(row, after.digest, item.digest)
         for item in gone:
             self.index.forget(item.row, item.digest)
             if item.successor is not None:
                 self._successors.append(item.successor)
-        self._told.clear()
         self._metrics.users = len(self.index)
+        return rows[: len(puts)]
 
 
 def _reason(result: Result) -> str:

@@ -204,15 +204,15 @@ class Service:
 
     def _keep_going(self) -> bool:
         """After a page: book results; wait while the sink is down, so that no request is wasted. False: stop."""
-        self._settle()
+        self._settle(lazy=True)
         while self._courier.paused and not self._stopping():
             self._settle(_SLICE_S)
         return not self._stopping()
 
-    def _settle(self, timeout_s: float = 0.0) -> None:
+    def _settle(self, timeout_s: float = 0.0, *, lazy: bool = False) -> None:
         """Book results, then examine who took the name of a deleted user."""
         try:
-            successors = self._ledger.settle(timeout_s)
+            successors = self._ledger.settle(timeout_s, lazy=lazy)
         finally:
             self._beat()
         if successors:
