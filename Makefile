@@ -38,6 +38,18 @@ format: tools ## Rewrite the code in the style that `make lint` wants
 lock: tools ## Write the lock files after a change of pyproject.toml or tools/npm/package.json
 	@$(RUN) python -m tools.lock $(LOCK)
 
+# The first of these that the machine has; another one: make ENGINE=/path/to/docker image
+ENGINE ?= $(firstword $(shell command -v docker podman buildah 2>/dev/null))
+IMAGE ?= cognito-source
+.PHONY: image
+image: ## Build the adapter's image with docker, podman or buildah: make IMAGE=NAME:TAG image
+	@test -n "$(ENGINE)" || { echo "make: needs docker, podman or buildah, and finds none on PATH" >&2; exit 1; }
+	@$(ENGINE) build --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) .
+
+.PHONY: image-test
+image-test: tools ## Build the image without a daemon and run it as the task definition says (Linux, as root)
+	@$(RUN) python -m tools.image_test
+
 .PHONY: tools
 tools: .python ## Fetch what the other targets need into .tools/ (they do it themselves)
 	@$(PYTHON) tools/bootstrap.py
