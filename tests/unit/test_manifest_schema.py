@@ -12,7 +12,7 @@ import yaml
 from adapter.errors import ConfigError
 from adapter.manifest import parse
 from adapter.manifest.describe import FIELDS
-from adapter.manifest.schema import schema, text
+from adapter.manifest.schema import markdown, schema, text
 from tests.unit.test_manifest import ORIGINAL, SMALLEST
 from tests.unit.test_manifest_environment import EVERYTHING
 
@@ -62,3 +62,8 @@ def test_schema_and_code_refuse_the_same(change: dict[str, Any]) -> None:
 
 def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema())
+
+
+def test_the_documentation_has_the_tables_of_the_code() -> None:
+    page = (ROOT / "docs" / "manifest.md").read_text()
+    assert page.endswith(markdown()), "replace its tables: python -m adapter.manifest.schema --markdown"
