@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from adapter.errors import StateError, StoreUnavailableError
 from adapter.state.dynamo_items import Item
+from adapter.state.requirements import ACTIONS
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 #: Requests in flight at most.
 CONNECTIONS: Final = 32
-#: Everything that the adapter does to the table, and so all that its role needs. TransactWriteItems is allowed by
-#: dynamodb:PutItem (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
-ACTIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem")
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _CANCELED: Final = "TransactionCanceledException"

@@ -24,6 +24,7 @@ from adapter.errors import StateError
 from adapter.model import KnownUser
 from adapter.state.base import Meta
 from adapter.state.lock import Holder
+from adapter.state.requirements import TTL_ATTRIBUTE
 
 #: Layout of the items; a table with a higher number is refused.
 SCHEMA: Final = 1
@@ -32,8 +33,6 @@ SCHEMA: Final = 1
 BUCKETS: Final = 64
 #: Seconds that a tombstone is kept: as long as a writer that lost its lease may sleep before it wakes up.
 TOMBSTONE_SECONDS: Final = 7 * 86_400
-#: The table's time-to-live attribute.
-TTL_ATTRIBUTE: Final = "x"
 
 LEASE: Final = "lease"
 META: Final = "meta"

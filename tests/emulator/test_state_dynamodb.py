@@ -13,6 +13,7 @@ from adapter.state import dynamo
 from adapter.state import dynamo_items as items
 from adapter.state.base import Store
 from adapter.state.factory import open_store
+from adapter.state.requirements import TTL_ATTRIBUTE
 from demo.aws import EmulatedAws
 from tests.dynalite import client, create_table, dynalite, find_dynalite, session
 from tests.state_contract import OTHER_POOL, POOL, Opener, StateContract, all_users, known
@@ -161,7 +162,7 @@ def test_a_deleted_user_leaves_a_tombstone_that_expires(endpoint: str, table: st
     store.apply([known("anna")])
     store.apply([], ["anna", "never-known"])
     stone = _item(endpoint, table, "anna")
-    assert set(stone) == {"pk", "sk", "f", items.TTL_ATTRIBUTE}
+    assert set(stone) == {"pk", "sk", "f", TTL_ATTRIBUTE}
     names = {item["sk"]["S"] for item in client(endpoint).scan(TableName=table)["Items"]}
     assert names == {"anna", items.LEASE, items.META}
 
@@ -185,7 +186,7 @@ def test_a_writer_that_lost_its_lease_can_neither_overwrite_nor_bring_anybody_ba
         assert not old.held()
     new.close()
     assert all_users(opener()) == {"anna": known("anna", revision=4), "carl": known("carl")}
-    assert set(_item(endpoint, table, "ben")) >= {items.TTL_ATTRIBUTE}
+    assert set(_item(endpoint, table, "ben")) >= {TTL_ATTRIBUTE}
 
 
 def _take_over(opener: Opener) -> Store:
