@@ -72,7 +72,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         traffic=lambda: (limiter.requests, limiter.throttled),
     )
     with ExitStack() as stack:
-        stack.enter_context(stop_on_signals(stop))
+        stack.enter_context(stop_on_signals(stop, late=1 if once else 0))
         if not once:
             _serve(stack, settings, health, metrics)
         store = _open_store(settings, health, stop, wait=not once)
@@ -118,7 +118,7 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
     limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
     pool = _pool(settings, limiter)
     with ExitStack() as stack:
-        stack.enter_context(stop_on_signals(stop))
+        stack.enter_context(stop_on_signals(stop, late=1))
         stack.callback(pool.close)
         return Replay(
             listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))),
@@ -235,10 +235,15 @@ def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metric
 
 def _open_store(settings: Settings, health: Health, stop: threading.Event, *, wait: bool) -> Store | None:
     """Open the state, however long it takes; None: told to stop meanwhile."""
+    told: set[Holder] = set()
 
-    def waiting(_holder: Holder) -> None:
+    def waiting(holder: Holder) -> None:
         health.beat()
-        health.problem("state", "another adapter holds the state; this one takes over when that one ends")
+        if holder not in told:
+            told.add(holder)
+            reason = f"another adapter ({holder}) holds it; this one takes over when that one ends"
+            health.problem("state", reason)
+            logger.info("The state is taken: %s", reason, extra={"action": Action.WAITING})
 
     while not stop.is_set():
         health.beat()

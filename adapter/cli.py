@@ -230,4 +230,10 @@ def main() -> NoReturn:
     except AdapterError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the outermost boundary: a bug must not print the data it stumbled over
+        import traceback
+
+        click.echo(f"error: this is a bug ({type(error).__name__}); please report it with these lines:", err=True)
+        traceback.print_tb(error.__traceback__)
+        sys.exit(1)
     sys.exit(0)

@@ -21,6 +21,7 @@ class Action(StrEnum):
     """What happened, for machines that read the logs. The values are part of the interface."""
 
     STARTED = "started"
+    WAITING = "waiting"
     STOPPING = "stopping"
     STOPPED = "stopped"
     FATAL = "fatal"

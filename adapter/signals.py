@@ -17,17 +17,17 @@ DEADLINE_S: Final = 4.5
 
 
 @contextmanager
-def stop_on_signals(stop: threading.Event, deadline_s: float = DEADLINE_S) -> Iterator[None]:
+def stop_on_signals(stop: threading.Event, *, late: int = 0, deadline_s: float = DEADLINE_S) -> Iterator[None]:
     """Set `stop` on the first SIGTERM or SIGINT, exit 1 on the second one; afterwards all is as before.
 
-    When the block does not end within `deadline_s` of the first signal, the process exits 0.
+    When the block does not end within `deadline_s` of the first signal, the process exits with the code `late`.
     """
     done = threading.Event()
 
     def enforce() -> None:
         if not done.wait(deadline_s):
             sys.stderr.flush()
-            os._exit(0)
+            os._exit(late)
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():

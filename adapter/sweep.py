@@ -125,12 +125,14 @@ class Sweeper:
         return outcome
 
     def glance(self) -> int:
-        """Look for new users between two sweeps; returns how many changes were found.
+        """Look for new users between two sweeps; returns how many changes were found. None before the first is done.
 
         Raises:
             StoreUnavailableError, LeaseLostError: the look ended early.
         """
         changes = 0
+        if not self._meta.baseline_done:
+            return changes
         for page in self._glance():
             changes += self._page(page)
             if not self._on_page():

@@ -8,7 +8,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from adapter.cli import cli
+from adapter.cli import cli, main
 
 COMMANDS = ["config", "health", "replay", "run", "state", "status"]
 
@@ -32,3 +32,21 @@ def test_the_command_line_is_imported_without_aws_events_and_metrics() -> None:
     code = f"import sys, adapter.cli; print(*sorted(set(sys.modules) & {heavy!r}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+def test_a_bug_is_told_without_the_data_it_stumbled_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = "canary@example.com"
+
+    def stumble(**_: object) -> None:
+        raise KeyError(data)
+
+    monkeypatch.setattr(cli, "main", stumble)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    told = capsys.readouterr().err
+    assert caught.value.code == 1
+    assert "this is a bug (KeyError)" in told
+    assert "in stumble" in told
+    assert "canary" not in told

@@ -1,0 +1,69 @@
+"""Being asked to stop, in processes of their own: signals and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from adapter.signals import stop_on_signals
+
+CHILD = """
+import sys, threading, time
+from adapter.signals import stop_on_signals
+stop = threading.Event()
+with stop_on_signals(stop, late={late}, deadline_s={deadline_s}):
+    print("ready", flush=True)
+    stop.wait()
+    print("asked", flush=True)
+    time.sleep({work_s})
+print("done", flush=True)
+"""
+
+
+def child(*, work_s: float, deadline_s: float, late: int = 0) -> subprocess.Popen[str]:
+    code = CHILD.format(work_s=work_s, deadline_s=deadline_s, late=late)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_stops_in_order(number: signal.Signals) -> None:
+    with child(work_s=0.1, deadline_s=20) as process:
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+        assert (process.returncode, out) == (0, "asked\ndone\n")
+
+
+def test_a_second_signal_ends_it_at_once_with_exit_code_1() -> None:
+    with child(work_s=60, deadline_s=60) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 1
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_what_hangs_is_ended_when_its_time_is_over(late: int) -> None:
+    with child(work_s=60, deadline_s=0.2, late=late) as process:
+        asked = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == late
+        assert time.monotonic() - asked < 15
+
+
+def test_the_handlers_of_before_are_restored() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(5)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
