@@ -136,8 +136,8 @@ def attached_policies(aws: Aws, user: UserState) -> list[PolicyState]:
 def named_policies(aws: Aws, home: Home, path: str, user: UserState | str, at_least: int = 0) -> list[PolicyState]:
     """The policies that have the names that we give to those of this user, attached or not.
 
-    They are numbered, and removed from the last one on, so after `at_least` of them the first gap is the end. Those that
-    are attached are found under another path, too.
+    They are numbered, and removed from the last one on, so after `at_least` of them the first gap is the end. One that
+    is attached is found under another path, too.
     """
     name = user if isinstance(user, str) else user.name
     attached = {} if isinstance(user, str) else {policy_name: arn for arn, policy_name in user.attached.items()}

@@ -83,11 +83,10 @@ def first_key(ring: Keyring, found: Observed) -> list[Step]:
     """
     if found.current and found.current.active:
         return [ring.verify(CURRENT)]
-    if found.pending and found.pending.active:
-        steps = [ring.verify(PENDING), ring.promote()]
-        steps += [ring.delete(found.current, "it was inactive")] if found.current else []
-    else:
-        steps = [*_delete_useless(ring, found), ring.create(), ring.verify(PENDING), ring.promote()]
+    steps = _delete_useless(ring, found)
+    if not (found.pending and found.pending.active):
+        steps.append(ring.create())
+    steps += [ring.verify(PENDING), ring.promote()]
     if found.previous and found.previous.active:
         steps += _retire(ring, found.previous, 0.0)
     return steps
