@@ -87,7 +87,7 @@ def test_two_pools_share_a_table_without_seeing_each_other(opener: Opener) -> No
 
 
 def test_a_big_write_is_complete_with_and_without_transactions(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dynamo, "_MANY", 150)
+    monkeypatch.setattr(dynamo, "_MANY", 40)
     store = opener()
     users = {f"user-{n}": known(f"user-{n}", revision=n) for n in range(230)}
     rows = store.apply(list(users.values()))
