@@ -313,7 +313,8 @@ def run(
         while world.figures.kills < kills:
             world.live()
             if world.number % 20 == 0:
-                told(str(world.count()))
+                done = world.count()
+                told(f"{done.kills} kills, {done.changes} changes, {done.delivered} events delivered")
         world.catch_up()
         figures = world.count()
         figures.seconds = time.monotonic() - began
