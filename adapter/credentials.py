@@ -9,6 +9,7 @@ original does.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -16,12 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 from adapter.arn import parse_arn
 from adapter.config import Settings
 from adapter.errors import CredentialsError
+from adapter.log import Action
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
+logger = logging.getLogger(__name__)
+
 #: The original's: 15 minutes, session named by the time in nanoseconds.
 ASSUME_ROLE_SECONDS: Final = 900
+_RELOADED: Final = {"action": Action.CREDENTIALS_RELOADED}
 _KEY_ID: Final = "AWS_ACCESS_KEY_ID"
 _SECRET_KEY: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a member, not a secret
 _TOKEN: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - same
@@ -51,6 +56,8 @@ class PoolCredentials:
             self._calls += 1
             key = self._next_key()
             session = _session(key)
+            if self._calls > 1 and key != self._key:
+                logger.info("Cognito refused the key; the secret holds a newer one", extra=_RELOADED)
             self._key = key
         if self._settings.assume_role_arn:
             _assume(session, self._settings)

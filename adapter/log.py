@@ -24,7 +24,6 @@ class Action(StrEnum):
     WAITING = "waiting"
     STOPPING = "stopping"
     STOPPED = "stopped"
-    FATAL = "fatal"
     BASELINE_STARTED = "baseline_started"
     BASELINE_DONE = "baseline_done"
     SWEEP_DONE = "sweep_done"

@@ -154,7 +154,8 @@ class Metrics:
             before, self._emf_traffic, self._emf_at_s = self._emf_traffic, traffic, wall_s
         counts = interval.counts
         values: dict[str, tuple[str, Any]] = {
-            name: ("Count", counts[name]) for name in (*_EMF_KINDS.values(), "DeadLetters", "SweepSucceeded")
+            name: ("Count", counts[name])
+            for name in (*_EMF_KINDS.values(), "EventsOther", "DeadLetters", "SweepSucceeded")
         }
         values |= {
             "Requests": ("Count", traffic[0] - before[0]),

@@ -94,6 +94,7 @@ def test_a_rotated_key_needs_no_restart_and_fails_no_sweep(
             wait_until(lambda: f"user-{number}" in {event["partitionkey"] for event in sink.events})  # noqa: B023 - asked at once
         assert running.terminate() == 0
     assert "sweep_failed" not in running.actions()
+    assert running.actions().count("credentials_reloaded") == 3
     assert reader.key["SecretAccessKey"] not in secrets_of(running)
 
 

@@ -70,5 +70,5 @@ def test_a_bug_is_logged_with_its_traceback(stream: io.StringIO) -> None:
     try:
         int("why")
     except ValueError:
-        logging.getLogger("adapter").exception("bug", extra={"action": Action.FATAL})
+        logging.getLogger("adapter").exception("bug", extra={"action": Action.SINK_BUG})
     assert "ValueError: invalid literal" in stream.getvalue()

@@ -6,12 +6,14 @@ import io
 import json
 import socket
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapter.delivery import Result, Status
+from adapter.log import Action
 from adapter.metrics import Metrics, serve, write_emf
 from adapter.model import Event, Kind
 from adapter.page import render
@@ -106,6 +108,7 @@ def test_a_line_for_cloudwatch_comes_once_a_minute_and_holds_what_happened_since
         "EventsCreated": 1,
         "EventsUpdated": 0,
         "EventsDeleted": 1,
+        "EventsOther": 0,
         "DeadLetters": 1,
         "SweepSucceeded": 1,
         "Requests": 10,
@@ -140,3 +143,13 @@ def test_the_status_is_readable(metrics: Metrics) -> None:
 
 def test_the_status_of_an_adapter_that_just_began_is_readable() -> None:
     assert "last complete sweep    never" in render(Metrics(source=ARN).status())
+
+
+def test_the_documentation_names_every_metric_and_every_action(metrics: Metrics) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    families = list(metrics.collect())
+    names = [family.name + ("_total" if family.type == "counter" else "") for family in families]
+    assert [name for name in names if f"`{name}`" not in text] == []
+    assert [action for action in Action if f"`{action}`" not in text] == []
+    line = json.loads(metrics.emf(now=True) or "")
+    assert [name for name in line if name[0] != "_" and name not in text] == []
