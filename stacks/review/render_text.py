@@ -8,9 +8,9 @@ from stacks.review import prices
 from stacks.review.diff import field_changes
 from stacks.review.escape import clip, plain
 from stacks.review.gates import GateResult
-from stacks.review.grants import Grant, Kind, Standing
+from stacks.review.grants import Grant, Kind
 from stacks.review.model import Action, Change
-from stacks.review.report import Review, verdict
+from stacks.review.report import Review, by_holder, findings, verdict
 from stacks.review.sentences import (
     SIGNS,
     STANDINGS,
@@ -25,6 +25,7 @@ from stacks.review.sentences import (
 )
 
 _VALUE_MAX = 160
+_FINDING_MAX = 200
 #: Objects and fields that are listed one by one; of more, the number is told.
 CHANGES_MAX = 400
 FIELDS_MAX = 60
@@ -83,29 +84,13 @@ def _gates(gates: Sequence[GateResult], paint: Paint) -> Iterator[str]:
 
 
 def _attention(found: Review) -> Iterator[str]:
-    for risk in found.risks:
-        verb = "replaced" if risk.action is Action.REPLACE else "destroyed"
-        yield f"! {risk.address} is {verb}: loses {risk.lost} ({risk.note})"
-    for leak in found.leaks:
-        yield f"! {leak.address}: {leak.path} holds {leak.why} in clear"
-    for exposure in found.public:
-        yield f"! {exposure.address}: {exposure.what}" + (" (as before)" if exposure.already else "")
-    for grant in found.grants:
-        if grant.marks and grant.standing is not Standing.REMOVED and grant.widens:
-            yield f"! {grant.holder}: {', '.join(grant.marks)} ({clip(actions_text(grant.statement), 80)})"
-    for address, attribute in found.secrecy.in_state:
-        yield f"! {address}: Terraform's state will hold {attribute} in clear"
-    for change in found.deferred:
-        yield f"! {_headline(change)}"
+    for finding in findings(found):
+        yield f"! {finding.where}: {clip(finding.what, _FINDING_MAX)}"
 
 
 def _grants(found: Review) -> Iterator[str]:
-    """Grouped by holder: those with changes first."""
-    groups: dict[tuple[Kind, str], list[Grant]] = {}
-    for grant in found.grants:
-        groups.setdefault((grant.kind, grant.holder), []).append(grant)
-    for (kind, holder), members in sorted(groups.items(), key=lambda g: (g[0][0] is not Kind.IDENTITY, g[0][1])):
-        yield f"{holder} {kind}" if kind is not Kind.IDENTITY else f"{holder} may"
+    for (kind, holder), members in by_holder(found):
+        yield f"{holder} {kind}"
         for grant in members:
             yield from _grant(grant)
 

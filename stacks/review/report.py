@@ -157,6 +157,80 @@ def verdict(found: Review) -> tuple[str, ...]:
     return tuple(sentences)
 
 
+def tones(found: Review) -> list[tuple[str, str]]:
+    """The sentences of the verdict, each with "good", "warn" or "bad"."""
+    toned = []
+    for sentence in verdict(found):
+        if "FAILED" in sentence or sentence.startswith("Data at risk"):
+            tone = "bad"
+        elif sentence == counts_sentence(found):
+            tone = "good"
+        elif sentence == _grants_sentence(found):
+            tone = "warn" if found.widening else "good"
+            tone = "bad" if any(g.marks for g in found.widening) else tone
+        elif sentence == _public_sentence(found):
+            tone = "bad" if found.public else "good"
+        elif sentence == _secret_sentence(found):
+            tone = "bad" if found.leaks else "warn" if found.secrecy.in_state else "good"
+        else:
+            tone = "warn" if found.cost.not_priced else "good"
+        toned.append((tone, sentence))
+    return toned
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that somebody should look at twice."""
+
+    #: "bad" or "warn".
+    tone: str
+    label: str
+    where: str
+    what: str
+
+
+def findings(found: Review) -> list[Finding]:
+    """What should be looked at twice, the worst first."""
+    exposed = {e.address for e in found.public}
+    listed = [
+        Finding("bad", "data lost", r.address, f"{_what_happens(r.action)}: loses {r.lost} ({r.note})")
+        for r in found.risks
+    ]
+    listed += [Finding("bad", "secret", p.address, f"{p.path} holds {p.why} in clear") for p in found.leaks]
+    listed += [
+        Finding("warn" if e.already else "bad", "public", e.address, e.what + (" (as before)" if e.already else ""))
+        for e in found.public
+    ]
+    listed += [
+        Finding("bad", "rights", g.holder, f"{', '.join(g.marks)}: {', '.join(g.statement.actions)}")
+        for g in found.widening
+        if g.marks and g.source not in exposed
+    ]
+    listed += [
+        Finding("warn", "state", address, f"Terraform's state will hold its {attribute} in clear")
+        for address, attribute in found.secrecy.in_state
+    ]
+    return listed + [Finding("warn", "later", c.label, f"left to a later run: {c.deferred}") for c in found.deferred]
+
+
+def _what_happens(action: Action) -> str:
+    return "replaced" if action is Action.REPLACE else "destroyed"
+
+
+def by_holder(found: Review) -> list[tuple[tuple[Kind, str], list[Grant]]]:
+    """All statements by the one that they concern: identities first, those with changes before those without."""
+    groups: dict[tuple[Kind, str], list[Grant]] = {}
+    for grant in found.grants:
+        groups.setdefault((grant.kind, grant.holder), []).append(grant)
+    ranks = {Kind.IDENTITY: 0, Kind.RESOURCE: 1, Kind.TRUST: 2}
+
+    def rank(group: tuple[tuple[Kind, str], list[Grant]]) -> tuple[int, bool, str]:
+        (kind, holder), members = group
+        return ranks[kind], all(g.standing is Standing.KEPT for g in members), holder
+
+    return sorted(groups.items(), key=rank)
+
+
 def _grants_sentence(found: Review) -> str:
     wide = found.widening
     removed = sum(g.standing is Standing.REMOVED for g in found.grants)

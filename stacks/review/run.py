@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from stacks.review import render_text
+from stacks.review import render_html, render_markdown, render_text
 from stacks.review.build import build
 from stacks.review.config import read_configuration
 from stacks.review.escape import plain
@@ -38,6 +38,10 @@ class Done:
 
     def render(self, style: str, paint: render_text.Paint = render_text.no_paint) -> str:
         """The review in one of FORMATS; only text is painted."""
+        if style == "html":
+            return render_html.render(self.review, self.gates)
+        if style == "markdown":
+            return render_markdown.render(self.review, self.gates)
         return render_text.render(self.review, self.gates, paint)
 
 
