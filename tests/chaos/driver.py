@@ -169,10 +169,15 @@ class Run:
         self.changes.deleting = self.complete
 
     def start(self) -> AdapterProcess:
-        """Start the next adapter; each one may use another format, which changes nothing for the consumer."""
+        """Start the next adapter; each one may be set up in another way, which changes nothing for the consumer."""
         self.number += 1
-        mode = self.rng.choice(["binary", "structured", "batched"])
-        environment = {**self.environment, "DELIVERY_FORMAT": mode, "DELIVERY_BATCH_SECONDS": "0.02"}
+        environment = {
+            **self.environment,
+            "DELIVERY_FORMAT": self.rng.choice(["binary", "structured", "batched"]),
+            "DELIVERY_BATCH_SECONDS": "0.02",
+            # More than a fifth of the users go between two sweeps; some adapters take that for an accident, some don't.
+            "EVENTS_DELETED_MAX_PERCENT": self.rng.choice(["20", "100"]),
+        }
         self._adapter = AdapterProcess(environment, self.folder, self.number)
         return self._adapter
 
