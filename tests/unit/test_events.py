@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from adapter.arn import parse_pool_arn
 from adapter.changes import Detector, Phase
 from adapter.events import EventBuilder, rfc3339, user_json
-from adapter.model import Change, Event, User
+from adapter.model import Change, Event, Kind, User
 
 ARN = "arn:aws:cognito-idp:us-west-2:123456789012:userpool/us-west-2_abcdefghi"
 BUILDER = EventBuilder(pool=parse_pool_arn(ARN))
@@ -71,6 +72,12 @@ def change(who: User, phase: Phase = Phase()) -> Change:  # noqa: B008 - frozen
 
 def test_the_data_is_what_go_makes_of_the_user() -> None:
     assert user_json(JOHN) == JOHN_JSON
+
+
+def test_the_documentation_shows_these_bytes() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "events.md").read_text()
+    assert JOHN_JSON.decode() in text
+    assert [kind for kind in Kind if f"`{kind}`" not in text] == []
 
 
 def test_the_context_attributes_are_those_of_the_contract() -> None:
