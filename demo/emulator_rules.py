@@ -25,6 +25,8 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 from moto.utilities.utils import get_partition
 
+from demo import emulator_simulation
+
 #: The key that stands for the account's administrator: never checked, so that tests and Terraform can always prepare.
 ADMIN_KEY_ID = "AKIAADMINISTRATOR000"
 
@@ -173,6 +175,8 @@ def apply() -> None:
     _replace(iam_models, "aws_managed_policies_data", ours)
     create = EC2ContainerServiceResponse.create_service
     _replace(EC2ContainerServiceResponse, "create_service", _remember_deployment(create))
+    # IAM: what a caller may do can be asked beforehand.
+    emulator_simulation.apply()
     # DynamoDB: conditional updates are atomic; moto's threads read and write a row without a lock.
     _replace(DynamoHandler, "call_action", _one_at_a_time(DynamoHandler.call_action))
 

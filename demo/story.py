@@ -8,7 +8,7 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -306,6 +306,10 @@ def _stop(story: Story, adapter: Child) -> None:
 
 def _search_for_the_key(story: Story) -> bool:
     story.tell.chapter("Where the secret key is not")
+    with story.tell.step("planned once more: nothing would change"):
+        changed = [address for _, plan in story.deployment.plan("again") for address in changes_of(plan)]
+        if changed:
+            raise StoryError(f"a second deployment would change {', '.join(changed)}")
     secret = story.key()[1]
     definition = story.aws.client("ecs").describe_task_definition(
         taskDefinition=story.outputs["customers-task-definition-arn"]
@@ -317,6 +321,12 @@ def _search_for_the_key(story: Story) -> bool:
     label = f"searched {len(places)} files and their parts"
     story.tell.check(label, verdict, good=not found, note="state, plans, logs, outputs, task definition")
     return not found
+
+
+def changes_of(plan: Mapping[str, Any]) -> list[str]:
+    """The addresses of the resources that a plan would change."""
+    changes = plan.get("resource_changes", [])
+    return [each["address"] for each in changes if each["change"]["actions"] not in (["no-op"], ["read"])]
 
 
 def forms_of(secret: str) -> tuple[bytes, ...]:

@@ -43,8 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if folder in TIERS:
             item.add_marker(getattr(pytest.mark, folder))
         if folder == "deploy":
+            # On a busy machine Terraform alone takes minutes.
+            item.add_marker(pytest.mark.timeout(900))
             # With -n: one worker deploys once, while the others go on with the rest.
-            item.add_marker(pytest.mark.xdist_group("deploy"))
+            if not item.get_closest_marker("xdist_group"):
+                item.add_marker(pytest.mark.xdist_group("deploy"))
         item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "::1"]))
 
 

@@ -18,6 +18,7 @@ from demo.processes import ROOT
 from tests.support import wait_until
 
 pytestmark = [
+    pytest.mark.xdist_group("demo"),
     pytest.mark.usefixtures("needs_provider"),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds child processes in Linux's /proc"),
 ]
@@ -119,6 +120,16 @@ def test_the_demo_deploys_shows_every_event_and_destroys() -> None:
         assert "✗" not in run.text
         assert "\033" not in run.text, "no colours where nobody sees them"
         assert set((ROOT / ".demo").glob("run-*")) <= folders
+        shown = re.search(r"```text\n(cognito-source: .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        assert shown
+        assert _shape(shown[1]) == _shape(run.text), "README.md shows what an older demo printed"
+
+
+def _shape(text: str) -> list[str]:
+    """What is the same in every run: no numbers, ids and random names, no progress of the tools."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("bootstrap:")]
+    random = r"(?<=id )[0-9a-f]{8}|(?<=aws-key-)\w+|(?<=eu-central-1_)\w+|(?<=Value\":\")[0-9a-f-]+|[\d.]+"
+    return [re.sub(r"\s+", " ", re.sub(random, "0", line)) for line in lines]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

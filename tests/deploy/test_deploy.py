@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.story import forms_of
+from demo.story import changes_of, forms_of
 from demo.task import assume, task_of
 from tests.deploy.conftest import Deployed
 
@@ -117,9 +117,7 @@ def test_a_second_deploy_changes_nothing(deployed: Deployed) -> None:
     before = deployed.key()
     plans = list(deployed.deployment.plan("second"))
     assert plans
-    for _, plan in plans:
-        changes = {each["address"]: each["change"]["actions"] for each in plan.get("resource_changes", [])}
-        assert {address for address, actions in changes.items() if actions not in (["no-op"], ["read"])} == set()
+    assert [changes_of(plan) for _, plan in plans] == [[] for _ in plans]
 
     assert deployed.deployment.deploy() == deployed.outputs
     assert deployed.key() == before

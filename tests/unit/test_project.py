@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +76,36 @@ def test_a_documents_make_commands_exist(document: Path) -> None:
 
 def _code_of(document: Path) -> str:
     return "\n".join(re.findall(r"^```[a-z]*\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
+
+
+def _commands() -> set[tuple[str, ...]]:
+    """Every `python -m adapter|iam|stacks ...` of the documents, cut before the first argument."""
+    found = set()
+    for document in DOCUMENTS:
+        text = document.read_text()
+        spans = [*re.findall(r"`([^`\n]+)`", text), *_code_of(document).splitlines()]
+        for line in spans:
+            for match in re.finditer(r"python3? -m (adapter|iam|stacks)((?: [a-z][a-z-]*)*)", line):
+                found.add((match[1], *match[2].split()))
+    return found
+
+
+@pytest.mark.parametrize("command", sorted(_commands()), ids=" ".join)
+def test_a_documents_python_commands_exist(command: tuple[str, ...]) -> None:
+    module, *words = command
+    group: click.Command = importlib.import_module(f"{module}.cli").__dict__[{"adapter": "cli"}.get(module, "main")]
+    for word in words:
+        if not isinstance(group, click.Group):
+            break  # an argument
+        found = group.get_command(click.Context(group), word)
+        assert found, f"there is no `python -m {module} {' '.join(words)}`"
+        group = found
+
+
+def test_the_index_lists_every_guide_and_decision() -> None:
+    listed = set(re.findall(r"\]\(([^)#]+)", (ROOT / "docs/README.md").read_text()))
+    there = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert there - {"README.md"} == listed
 
 
 def test_contributing_is_short() -> None:
