@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from demo.aws import EmulatedAws
@@ -31,7 +32,9 @@ _SCRUBBED = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register one marker per tier."""
+    """Register one marker per tier. No example has a deadline: how busy a machine is says nothing about the code."""
+    hypothesis.settings.register_profile("patient", deadline=None)
+    hypothesis.settings.load_profile("patient")
     for tier, meaning in TIERS.items():
         config.addinivalue_line("markers", f"{tier}: {meaning}")
 
