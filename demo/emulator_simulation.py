@@ -1,7 +1,7 @@
 """iam:SimulatePrincipalPolicy, which moto lacks: what a user's policies say about actions and resources.
 
-https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html: a Deny outweighs an Allow, and what
-nothing allows is denied implicitly. Principals that are no users (the emulator's administrator) may do everything.
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html: a Deny outweighs an Allow, and
+what nothing allows is denied implicitly. Principals that are no users (the emulator's administrator) may do everything.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def _simulate(self: Any) -> ActionResult:
     policies = _policies(self.backend, name) if name in users else None
     results = [
         {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": _decision(policies, action, resource)}
-        for action in self._get_multi_param("ActionNames.member")
-        for resource in self._get_multi_param("ResourceArns.member") or ["*"]
+        for action in self._get_param("ActionNames", [])
+        for resource in self._get_param("ResourceArns") or ["*"]
     ]
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 

@@ -121,7 +121,7 @@ def _do_key(step: plan.Step, aws: Aws, clock: Clock) -> None:
     match step:
         case plan.CreateKey():
             state = secret.must_describe(aws, step.secret.name, step.secret.region)
-            keys.create_into_secret(aws, step.user, state)
+            keys.create_into_secret(aws, step.user_arn, state)
         case plan.VerifyKey():
             _verify(step, aws, clock)
         case plan.PromoteKey():
@@ -129,9 +129,9 @@ def _do_key(step: plan.Step, aws: Aws, clock: Clock) -> None:
         case plan.Wait():
             clock.sleep(step.seconds)
         case plan.DeactivateKey():
-            keys.set_active(aws, step.user, step.key_id, active=False)
+            keys.set_active(aws, step.user_arn, step.key_id, active=False)
         case plan.DeleteKey():
-            keys.delete_key(aws, step.user, step.key_id)
+            keys.delete_key(aws, step.user_arn, step.key_id)
         case _:
             raise TypeError(f"no way to do {type(step).__name__}")
 
@@ -143,7 +143,7 @@ def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock) -> None:
         wait_until_usable(aws, key, step, clock)
     except IamError:
         if step.reactivate:
-            keys.set_active(aws, step.user, step.reactivate, active=True)
+            keys.set_active(aws, step.user_arn, step.reactivate, active=True)
         raise
 
 

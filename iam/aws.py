@@ -66,9 +66,13 @@ class Aws(Protocol):
 
 
 def actions_of(service: str) -> list[str]:
-    """Every action of a service, as `service:Operation`, from botocore's own model of it."""
+    """Every action of a service that takes a signature, as `service:Operation`, from botocore's own model of it.
+
+    What takes none (signing up and signing in, for example) is open to everyone; no policy has a say in it.
+    """
     model = botocore.session.get_session().get_service_model(service)
-    return sorted(f"{service}:{operation}" for operation in model.operation_names)
+    operations = [each for each in model.operation_names if model.operation_model(each).auth_type != "none"]
+    return sorted(f"{service}:{operation}" for operation in operations)
 
 
 def _sentence(message: str) -> str:

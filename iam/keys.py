@@ -1,4 +1,7 @@
-"""Access keys of one user. A user can have two at most, whatever their status, so a second one means a rotation."""
+"""Access keys of one user. A user can have two at most, whatever their status, so a second one means a rotation.
+
+`user` is always the user's ARN, or, where that is not known, `user/NAME`: what messages name it by.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,11 @@ class KeyState:
     created: dt.datetime
 
 
+def name_of(user: str) -> str:
+    """The name of a user, from its ARN."""
+    return user.rpartition("/")[2]
+
+
 def list_keys(aws: Aws, user: str) -> list[KeyState]:
     """The user's keys, oldest first.
 
@@ -31,10 +39,10 @@ def list_keys(aws: Aws, user: str) -> list[KeyState]:
     marker: dict[str, str] = {}
     while True:
         try:
-            page = aws.call("iam:ListAccessKeys", f"user/{user}", UserName=user, **marker)
+            page = aws.call("iam:ListAccessKeys", user, UserName=name_of(user), **marker)
         except AwsError as error:
             if error.missing:
-                raise InputError(f"there is no IAM user {user}; create it first, or mend its name") from error
+                raise InputError(f"there is no IAM user {name_of(user)}; create it first, or mend its name") from error
             raise
         keys += [
             KeyState(each["AccessKeyId"], each["Status"] == "Active", each["CreateDate"])
@@ -56,7 +64,7 @@ def create_into_secret(aws: Aws, user: str, secret: SecretState) -> str:
     """
     before = {key.key_id for key in list_keys(aws, user)}
     try:
-        made = aws.call("iam:CreateAccessKey", f"user/{user}", UserName=user)["AccessKey"]
+        made = aws.call("iam:CreateAccessKey", user, UserName=name_of(user))["AccessKey"]
         key = AccessKey(made["AccessKeyId"], made["SecretAccessKey"])
         secrets.write_pending(aws, secret, key)
     except AwsError:
@@ -68,7 +76,7 @@ def create_into_secret(aws: Aws, user: str, secret: SecretState) -> str:
 def delete_key(aws: Aws, user: str, key_id: str) -> None:
     """Delete a key for good; one that is gone already is fine."""
     try:
-        aws.call("iam:DeleteAccessKey", f"user/{user}", UserName=user, AccessKeyId=key_id)
+        aws.call("iam:DeleteAccessKey", user, UserName=name_of(user), AccessKeyId=key_id)
     except AwsError as error:
         if not error.missing:
             raise
@@ -77,7 +85,7 @@ def delete_key(aws: Aws, user: str, key_id: str) -> None:
 def set_active(aws: Aws, user: str, key_id: str, *, active: bool) -> None:
     """Let a key work, or stop it from working without deleting it."""
     status = "Active" if active else "Inactive"
-    aws.call("iam:UpdateAccessKey", f"user/{user}", UserName=user, AccessKeyId=key_id, Status=status)
+    aws.call("iam:UpdateAccessKey", user, UserName=name_of(user), AccessKeyId=key_id, Status=status)
 
 
 def _forget_new_keys(aws: Aws, user: str, before: set[str], secret_arn: str) -> None:

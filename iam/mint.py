@@ -19,6 +19,7 @@ def mint(aws: Aws, user: str, secret_id: str, region: str | None) -> None:
         AwsError: a call failed; what is there is left so that the next run finishes.
     """
     state = secret.must_describe(aws, secret_id, region)
+    user = f"user/{user}"
     existing = keys.list_keys(aws, user)
     current = held_key(aws, state, CURRENT, existing)
     if current and current.active:

@@ -111,7 +111,7 @@ def read_user(aws: Aws, name: str) -> UserState | None:
         path=found["Path"],
         tags=tags_of(found),
         boundary=found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
-        keys=tuple(keys.list_keys(aws, name)),
+        keys=tuple(keys.list_keys(aws, found["Arn"])),
         attached={each["PolicyArn"]: each["PolicyName"] for each in attached},
     )
 
