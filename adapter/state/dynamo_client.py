@@ -83,7 +83,7 @@ def translated(table: Table, action: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _meaning(error, table, action) from error
+        raise _meaning(error, table, action) from None  # its message may quote an item: usernames
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
         raise StateError(
             f"STATE_URL: there are no AWS credentials for {table.where}; give the task a role, or the process a key"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from adapter.errors import LeaseLostError, StateError, StoreUnavailableError
 from adapter.state import dynamo
@@ -198,3 +199,31 @@ def _take_over(opener: Opener) -> Store:
         return now[0] > 120
 
     return opener(clock=lambda: now[0], waiting=lambda _holder: None, pause=pause)
+
+
+def test_a_group_that_fails_half_way_is_not_known_here_and_can_be_repeated(
+    opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opener()
+    store.apply([known("anna"), known("ben")])
+    remote = store._client  # type: ignore[attr-defined]  # the DynamoDB store's
+    put_item, calls = remote.put_item, iter(range(100))
+
+    def sometimes(**request: Any) -> Any:
+        if next(calls) == 2:
+            raise ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "PutItem")
+        return put_item(**request)
+
+    monkeypatch.setattr(remote, "put_item", sometimes)
+    newer = [known(name, revision=4) for name in ("anna", "carl", "dora", "emil", "finn")]
+    with pytest.raises(
+        StoreUnavailableError, match=r"does not answer just now .ProvisionedThroughputExceededException"
+    ):
+        store.apply(newer, ["ben"])
+    assert all_users(store) == {"anna": known("anna"), "ben": known("ben")}
+    assert store.held()
+    store.apply(newer, ["ben"])
+    expected = {user.username: user for user in newer}
+    assert all_users(store) == expected
+    store.close()
+    assert all_users(opener()) == expected
