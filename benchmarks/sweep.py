@@ -20,7 +20,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 
 
 def run(options: Options) -> list[Figure]:
-    """`sweep_users_per_cpu_s`, `sweep_ratio_vs_boto3_paginator`, and the growth with the pool's size."""
+    """`sweep_users_per_cpu_s`, `sweep_ratio_vs_boto3_paginator`."""
     pin(MEASURED_CPU)
     with ExitStack() as stack:
         server = stack.enter_context(RemoteCognito(users=USERS, synthetic=True, cpu=SERVER_CPU))
@@ -64,12 +64,12 @@ def run(options: Options) -> list[Figure]:
             about="the two above, round by round",
             goal=6,
         ),
-        *_growth(options),
     ]
 
 
-def _growth(options: Options) -> list[Figure]:
-    """Cost per user at sizes that differ by a hundred."""
+def growth(options: Options) -> list[Figure]:
+    """`sweep_growth_spread`: the cost per user at sizes that differ by a hundred."""
+    pin(MEASURED_CPU)
     costs: dict[int, list[float]] = {}
     sizes = [size for size in SIZES if size <= options.users]
     with ExitStack() as stack:
