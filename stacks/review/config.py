@@ -16,6 +16,7 @@ _OBJECT = re.compile(r"(?:data\.)?[A-Za-z][\w-]*\.[A-Za-z_][\w-]*")
 _NOT_OBJECTS = {"var", "module", "local", "each", "count", "path", "self", "terraform", "run"}
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|\d+)\]")
 _DEPTH_MAX = 20
+_PLAIN_WORD = re.compile(r"-?[A-Za-z][\w./]{0,30}")
 
 
 @lru_cache(maxsize=65_536)
@@ -29,6 +30,8 @@ class _Resource:
     module: str
     expressions: Mapping[str, Any]
     depends_on: tuple[str, ...]
+    #: What its provisioners run: "local-exec: python3 -m iam mint ...".
+    provisioners: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class Configuration:
     modules: Mapping[str, _Module] = field(default_factory=dict)
     #: Input variables of the root module that are declared sensitive.
     sensitive_variables: frozenset[str] = frozenset()
+
+    def provisioners(self, address: str) -> tuple[str, ...]:
+        """What runs when the object is created or destroyed: the kind and the beginning of the command."""
+        resource = self.resources.get(bare_address(address))
+        return resource.provisioners if resource else ()
 
     def expression(self, address: str, *path: str | int) -> Any:
         """The expression of an attribute as the plan holds it, None when there is none."""
@@ -124,7 +132,8 @@ def _read_module(
                 if meta in entry:
                     expressions[meta] = entry[meta]
             depends = tuple(d for d in entry.get("depends_on") or () if isinstance(d, str))
-            resources[_join(prefix, address)] = _Resource(prefix, expressions, depends)
+            commands = tuple(_command(_mapping(p)) for p in entry.get("provisioners") or ())
+            resources[_join(prefix, address)] = _Resource(prefix, expressions, depends, commands)
     if depth > _DEPTH_MAX:
         return
     for name, call in _mapping(module.get("module_calls")).items():
@@ -133,6 +142,18 @@ def _read_module(
         outputs = {k: _mapping(v).get("expression") for k, v in _mapping(child.get("outputs")).items()}
         modules[path] = _Module(_mapping(_mapping(call).get("expressions")), outputs, prefix)
         _read_module(child, path, resources, modules, depth + 1)
+
+
+def _command(provisioner: Mapping[str, Any]) -> str:
+    """The kind of a provisioner and what it starts; not its arguments, for they may hold anything."""
+    kind = str(provisioner.get("type"))
+    written = _mapping(_mapping(provisioner.get("expressions")).get("command")).get("constant_value")
+    words = []
+    for word in written.split()[:4] if isinstance(written, str) else ():
+        if not _PLAIN_WORD.fullmatch(word):
+            break
+        words.append(word)
+    return f"{kind}: {' '.join(words)} …" if words else kind
 
 
 def _references(expression: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ from stacks.review.config import bare_address
 from stacks.review.managed import managed_statements
 from stacks.review.model import Action, Change, Phase, Plan, World
 from stacks.review.policies import Statement, covered, data_statements, statements
-from stacks.review.rights import marks
+from stacks.review.rights import NO_NARROWER, marks
 from stacks.review.values import Hidden, Unknown, Value, as_list, get, is_empty, show, text
 
 
@@ -46,6 +46,11 @@ class Grant:
     widens: bool
     #: What stands out, in a few words each: "any resource", "anyone", "can raise its own rights".
     marks: tuple[str, ...]
+
+    @property
+    def loud(self) -> bool:
+        """Whether something in it should be looked at twice before it is given."""
+        return self.widens and any(mark != NO_NARROWER for mark in self.marks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def _kept(kept: list[Grant], *, folded: bool) -> Markup | list[Markup] | None:
 def _grant(grant: Grant) -> Markup:
     statement = grant.statement
     word, tone = _WORDS[grant.standing]
-    loud = grant.widens and bool(grant.marks)
+    loud = grant.loud
     badges = [el("span", word, class_=f"badge {'bad' if loud else tone}")]
     if not statement.allows:
         badges.append(el("span", "forbidden", class_="badge dim"))

@@ -22,7 +22,7 @@ def attention(found: Review) -> Markup | None:
         el(
             "li",
             el("span", f.label, class_=f"badge {f.tone}"),
-            el("div", el("div", f.where, class_="addr"), f"{f.what[:1].upper()}{f.what[1:]}"),
+            el("div", el("div", f.where, class_="addr"), f.what),
         )
         for f in findings(found)
     ]

@@ -124,11 +124,11 @@ def _rules(world: World) -> Iterator[_Rule]:
             blocks = get(change.at(world.phase), key)
             # Without such blocks in the configuration, AWS's default (or rule resources) decide: nothing to show.
             for block in as_list(blocks) if isinstance(blocks, list) else ():
-                yield from _block(block, direction, name, change)
+                yield from _block(world, block, direction, name, change)
     for change in world.objects("aws_security_group_rule"):
         value = change.at(world.phase)
         direction = "in" if text(get(value, "type")) == "ingress" else "out"
-        yield from _block(value, direction, _group_of(world, change), change)
+        yield from _block(world, value, direction, _group_of(world, change), change)
     for kind, direction in (
         ("aws_vpc_security_group_ingress_rule", "in"),
         ("aws_vpc_security_group_egress_rule", "out"),
@@ -137,7 +137,7 @@ def _rules(world: World) -> Iterator[_Rule]:
             yield from _single(world, change, direction)
 
 
-def _block(value: Value, direction: str, group: str, change: Change) -> Iterator[_Rule]:
+def _block(world: World, value: Value, direction: str, group: str, change: Change) -> Iterator[_Rule]:
     ports = _ports(get(value, "protocol"), get(value, "from_port"), get(value, "to_port"))
     description = text(get(value, "description"))
     peers: list[Value] = []
@@ -158,6 +158,8 @@ def _block(value: Value, direction: str, group: str, change: Change) -> Iterator
         )
     for key in ("security_groups", "source_security_group_id"):
         for peer in as_list(get(value, key)):
+            if isinstance(peer, Unknown) and _only_computed(world, change, key):
+                continue
             yield _Rule(
                 direction,
                 group,
@@ -188,7 +190,7 @@ def _single(world: World, change: Change, direction: str) -> Iterator[_Rule]:
     description = text(get(value, "description"))
     for key in ("cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"):
         peer = get(value, key)
-        if peer is None or (isinstance(peer, Unknown) and not world.plan.configuration.expression(change.address, key)):
+        if peer is None or (isinstance(peer, Unknown) and _only_computed(world, change, key)):
             continue
         of_group = key == "referenced_security_group_id"
         public = peer in _WORLD
@@ -198,6 +200,11 @@ def _single(world: World, change: Change, direction: str) -> Iterator[_Rule]:
         yield _Rule(
             direction, group, shown, ports, public=public, unknown=unknown, description=description, change=change
         )
+
+
+def _only_computed(world: World, change: Change, key: str) -> bool:
+    """The configuration doesn't set it: unknown only because the provider could fill it in."""
+    return change.type != "aws_security_group" and not world.plan.configuration.expression(change.address, key)
 
 
 def _ports(protocol: Value, start: Value, end: Value) -> str:

@@ -95,6 +95,18 @@ class Review:
         """What the whole internet may reach (or may, for all the plan knows)."""
         return self.network.exposures
 
+    @cached_property
+    def commands(self) -> tuple[tuple[Change, tuple[str, ...]], ...]:
+        """Changes that run commands (provisioners) on the machine that applies the plan, or elsewhere."""
+        acting = {Action.CREATE, Action.REPLACE, Action.DELETE}
+        with_kinds = (
+            (c, plan.configuration.provisioners(c.address))
+            for plan in self.plans
+            for c in plan.changes
+            if c.action in acting
+        )
+        return tuple((c, kinds) for c, kinds in with_kinds if kinds)
+
     @property
     def flows(self) -> tuple[Flow, ...]:
         """Rules of security groups after the plan."""
@@ -167,7 +179,7 @@ def tones(found: Review) -> list[tuple[str, str]]:
             tone = "good"
         elif sentence == _grants_sentence(found):
             tone = "warn" if found.widening else "good"
-            tone = "bad" if any(g.marks for g in found.widening) else tone
+            tone = "bad" if any(g.loud for g in found.widening) else tone
         elif sentence == _public_sentence(found):
             tone = "bad" if found.public else "good"
         elif sentence == _secret_sentence(found):
@@ -204,7 +216,11 @@ def findings(found: Review) -> list[Finding]:
     listed += [
         Finding("bad", "rights", g.holder, f"{', '.join(g.marks)}: {', '.join(g.statement.actions)}")
         for g in found.widening
-        if g.marks and g.source not in exposed
+        if g.loud and g.source not in exposed
+    ]
+    listed += [
+        Finding("warn", "command", c.label, f"runs a command where the plan is applied ({', '.join(kinds)})")
+        for c, kinds in found.commands
     ]
     listed += [
         Finding("warn", "state", address, f"Terraform's state will hold its {attribute} in clear")
@@ -237,7 +253,7 @@ def _grants_sentence(found: Review) -> str:
     if not wide:
         return "Gives no new rights" + (f", takes {removed} away." if removed else ".")
     identities = {g.holder for g in wide if g.kind is Kind.IDENTITY}
-    marked = sum(bool(g.marks) for g in wide)
+    marked = sum(g.loud for g in wide)
     text = f"Gives {_count(len(wide), 'new right')}"
     if identities:
         text += f" ({_count(len(identities), 'identity', 'identities')})"

@@ -64,10 +64,12 @@ _TIES = re.compile(
 _INSIDE_OF_ONE = re.compile(
     r"arn:[^:*?]*:s3:::[^*?/]+/\*"
     r"|arn:[^:*?]*:[^:*?]*:[^:*?]*:[^:*?]*:[^*?:/]+[:/][^*?]+[:/]\*"
-    r"|\$\{[^}]+\}[:/]\*"
+    r"|\$\{[^}]+\}(?:[:/][\w-]+)*[:/]\*"
 )
 
 ANYONE = "anyone"
+#: A mark that explains and doesn't warn.
+NO_NARROWER = "any resource (IAM allows no narrower one for this)"
 
 
 def marks(statement: Statement, *, of_resource: bool) -> tuple[str, ...]:
@@ -125,7 +127,7 @@ def _resource_marks(statement: Statement) -> list[str]:
         return ["everything except the listed resources"]
     if "*" in statement.resources:
         if all(a.lower() in _NO_NARROWER for a in statement.actions):
-            return ["any resource (IAM allows no narrower one for this)"]
+            return [NO_NARROWER]
         return ["any resource" + (", limited by the condition" if statement.conditions else "")]
     if any(_broad_arn(r) for r in statement.resources):
         return ["resources with a wildcard"]

@@ -107,7 +107,9 @@ def _labels(names: Sequence[str]) -> list[str]:
 
 
 def _sources(data: bytes | None, configuration: Any) -> Sources:
-    """Texts of the synthesised configuration whose references are those that the plan states for the attribute.
+    """JSON texts (policies, containers) of the synthesised configuration that the plan only knows after apply.
+
+    Only those whose references are the ones that the plan states for the attribute.
 
     A file that doesn't belong to the plan (or isn't what its name says) adds nothing.
     """
@@ -124,7 +126,7 @@ def _sources(data: bytes | None, configuration: Any) -> Sources:
         for name, attributes in _items(named):
             address = f"{kind}.{name}"
             for key, value in _items(attributes):
-                if isinstance(value, str) and "${" in value:
+                if isinstance(value, str) and "${" in value and value[:1] in "{[":
                     written = planned.texts(address, key)
                     if written and all(w in value for w in written):
                         found[(address, key)] = value

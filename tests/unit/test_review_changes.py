@@ -236,3 +236,14 @@ def test_a_forgotten_store_is_no_data_at_risk() -> None:
     found = review(plan(resource("aws_kms_key.k", "forget", before={"description": "x"})))
     assert found.risks == ()
     assert "forgets 1" in verdict(found)[0]
+
+
+def test_commands_that_run_where_the_plan_is_applied_are_told_without_their_arguments() -> None:
+    item = plan(resource("terraform_data.key", after={}))
+    command = {"constant_value": "python3 -m iam mint --user-name ${aws_iam_user.u.name} --password hunter2"}
+    item["configuration"]["root_module"]["resources"] = [
+        {"address": "terraform_data.key", "provisioners": [{"type": "local-exec", "expressions": {"command": command}}]}
+    ]
+    text = render(review(item))
+    assert "terraform_data.key: runs a command where the plan is applied (local-exec: python3 -m iam mint …)" in text
+    assert "hunter2" not in text
