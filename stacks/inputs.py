@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from adapter.arn import PoolArn
 from adapter.errors import ConfigError
 from adapter.manifest import Manifest, Source, assumed_role, environment
 from adapter.manifest.deployment import DeploymentSpec
-from adapter.manifest.spec import Credentials, Network, Sink
+from adapter.manifest.spec import Credentials, DynamoDb, Network, Sink
 from stacks.names import fit
 from stacks.sizing import TaskSize, task_size
 
@@ -44,7 +44,7 @@ class SinkInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceInputs:
-    """One source as the stacks need it."""
+    """One source as the stacks need it. `name` has no dots: ECS and Terraform allow none."""
 
     name: str
     full_name: str
@@ -87,6 +87,7 @@ def inputs_from(manifest: Manifest) -> Inputs:
     shared = manifest.deployment.spec
     problems = [line for source in manifest.sources for line in _problems(source)]
     problems += _homes(manifest)
+    problems += _same_names(manifest)
     problems += [
         f"{manifest.file}: spec.tags: found the tag {key!a}; expected letters, digits, spaces and _.:/=+-@"
         for key, value in shared.tags.items()
@@ -111,7 +112,8 @@ def inputs_from(manifest: Manifest) -> Inputs:
 def _source(source: Source, deployment: str, shared: DeploymentSpec, warnings: list[str]) -> SourceInputs:
     spec = source.spec
     table = spec.state.dynamodb
-    full_name = f"{deployment}-{source.name}"
+    name = source.name.replace(".", "-")
+    full_name = fit(f"{deployment}-{name}", 200)
     variables = {k: literal(v) for k, v in environment(source).items() if k not in {*_SECRET_VARIABLES, *_DECIDED}}
     variables.pop("K_SINK", None)
     variables.pop("DELIVERY_DEAD_LETTER_SINK", None)
@@ -119,7 +121,7 @@ def _source(source: Source, deployment: str, shared: DeploymentSpec, warnings: l
     if note:
         warnings.append(source.problem("spec.adapterOverrides.resources", note))
     return SourceInputs(
-        name=source.name,
+        name=name,
         full_name=full_name,
         pool=source.pool,
         environment=variables,
@@ -221,6 +223,24 @@ def _homes(manifest: Manifest) -> Iterator[str]:
                 f"found the account {source.pool.account} beside {direct[0].pool.account}; expected one account, or"
                 " spec.credentials.assumeRole with a role of the pool's account",
             )
+
+
+def _same_names(manifest: Manifest) -> Iterator[str]:
+    """Sources that would make something of the same name."""
+    names: dict[str, Callable[[Source], str | None]] = {
+        "metadata.name": lambda source: source.name.replace(".", "-"),
+        "spec.credentials.userName": lambda source: source.spec.credentials.user_name,
+        "spec.state.dynamodb.tableName": lambda source: (source.spec.state.dynamodb or DynamoDb()).table_name,
+    }
+    for path, name_of in names.items():
+        first: dict[str, Source] = {}
+        for source in manifest.sources:
+            name = name_of(source)
+            if name is not None and first.setdefault(name, source) is not source:
+                number = first[name].document.number
+                yield source.problem(
+                    path, f"found {name}, which document {number} has on AWS too; expected another name"
+                )
 
 
 def literal(text: str) -> str:

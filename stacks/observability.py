@@ -99,7 +99,7 @@ def add_observability(
 def alarms(inputs: Inputs, cluster: str, each: Watched) -> list[dict[str, Any]]:
     """The alarms of one source, as arguments of aws_cloudwatch_metric_alarm, with their `id`."""
     name = each.source.full_name
-    own = {"namespace": EMF_NAMESPACE, "dimensions": {"Source": each.source.name}, "period": 60}
+    own = {"namespace": EMF_NAMESPACE, "dimensions": {"Source": each.source.environment["NAME"]}, "period": 60}
     sweep, undelivered = inputs.shared.alarms.sweep_minutes, inputs.shared.alarms.undelivered_minutes
     return [
         own
@@ -165,9 +165,9 @@ def dashboard(region: str, cluster: str, watched: Sequence[Watched]) -> dict[str
     for number, each in enumerate(watched):
         top = number * 14
         source = each.source
-        title = f"## {source.name}\nPool `{source.pool.pool_id}`, log group `{each.log_group}`"
+        title = f"## {source.environment['NAME']}\nPool `{source.pool.pool_id}`, log group `{each.log_group}`"
         widgets.append(_widget(0, top, 24, 2, "text", {"markdown": title}))
-        for place, (label, stat, metrics) in enumerate(_graphs(source.name, cluster, each.service)):
+        for place, (label, stat, metrics) in enumerate(_graphs(source.environment["NAME"], cluster, each.service)):
             properties = {
                 "title": label,
                 "view": "timeSeries",

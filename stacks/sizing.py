@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from adapter.manifest.spec import Resources
 
 _MIB = 1024 * 1024
-_FACTORS = {"": 1.0, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_FACTORS |= {"Ki": 1024.0, "Mi": 1024.0**2, "Gi": 1024.0**3, "Ti": 1024.0**4}
+_FACTORS = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_FACTORS |= {f"{prefix}i": 1024.0**power for power, prefix in enumerate("KMGTPE", 1)}
 
 #: CPU units (1024 = one vCPU) and the MiB that go with them.
 SIZES: dict[int, tuple[int, ...]] = {
@@ -35,9 +35,12 @@ class TaskSize:
     memory: int
 
 
-def quantity(text: str | int) -> float:
-    """A Kubernetes quantity as a number: `250m` is 0.25, `512Mi` is 536,870,912."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", str(text))
+def quantity(text: str | float) -> float:
+    """A Kubernetes quantity as a number: `250m` is 0.25, `512Mi` is 536,870,912.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+    """
+    match = re.fullmatch(r"([0-9.]+(?:[eE][0-9]+)?)([a-zA-Z]*)", str(text))
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{text!r} is not a Kubernetes quantity")
     return float(match[1]) * _FACTORS[match[2]]

@@ -112,6 +112,12 @@ def warnings(document: Document, spec: SourceSpec) -> Iterator[str]:
     ):
         if given_here:
             yield note(("spec", "adapterOverrides", field), "not used here")
+    resources = overrides.resources
+    for part, asked in (("limits", resources.limits), ("requests", resources.requests)):
+        for name in sorted(set(asked) - {"cpu", "memory"}):
+            yield note(("spec", "adapterOverrides", "resources", part, name), "only cpu and memory are used")
+    if resources.claims:
+        yield note(("spec", "adapterOverrides", "resources", "claims"), "not used here")
     for index, each in enumerate(overrides.env):
         if each.value_from is not None:
             yield note(

@@ -34,6 +34,12 @@ Name = Annotated[
     str,
     like(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "lower-case letters, digits and dashes, at most 63", "customers"),
 ]
+ObjectName = Annotated[
+    str,
+    like(
+        r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", "lower-case letters, digits, dashes and dots, at most 253", "customers"
+    ),
+]
 PoolArn = Annotated[
     str,
     Meta(
@@ -107,7 +113,15 @@ Duration = Annotated[
 Uri = Annotated[str, like(r"[^\s]+", "an http or https address", "https://example.com/events")]
 EnvName = Annotated[str, like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", "LOG_LEVEL")]
 Quantity = (
-    Annotated[str, like(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity", "250m")]
+    Annotated[
+        str,
+        like(
+            r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][0-9]{1,2}|n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?",
+            "a Kubernetes quantity",
+            "250m",
+        ),
+    ]
+    | Annotated[float, Meta(ge=0)]
     | Annotated[int, Meta(ge=0)]
 )
 Region = Annotated[str, like(_REGION, "an AWS region", "eu-central-1")]
@@ -333,7 +347,7 @@ class SourceSpec(Spec, frozen=True, kw_only=True):
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A document's name; what else Kubernetes keeps here (uid, resourceVersion, ...) is accepted and unused."""
 
-    name: Name
+    name: ObjectName
     namespace: Name = "default"
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}

@@ -76,6 +76,19 @@ def test_pools_of_two_partitions_are_two_deployments() -> None:
     assert any("partition" in line for line in problems(source(), source("staff", other)))
 
 
+def test_two_sources_make_nothing_of_the_same_name() -> None:
+    other = ARN.replace("AbCdEfGhI", "Other")
+    user: dict[str, Any] = {"credentials": {"userName": "reader"}}
+    table: dict[str, Any] = {"state": {"dynamodb": {"tableName": "users"}}}
+    for first, second, path in (
+        (source("a.b"), source("a-b", other), "metadata.name"),
+        (source(**user), source("staff", other, **user), "spec.credentials.userName"),
+        (source(**table), source("staff", other, **table), "spec.state.dynamodb.tableName"),
+    ):
+        (found,) = problems(first, second)
+        assert found.split(": ")[1:3] == ["document 2", path]
+
+
 def test_tags_that_aws_refuses_are_refused() -> None:
     (found,) = problems(deployment(tags={"aws:mine": "x"}), source())
     assert "spec.tags" in found

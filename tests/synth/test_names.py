@@ -100,8 +100,16 @@ def test_sources_with_look_alike_names_do_not_collide(adapter_stack: Synthesize)
     assert len(stack.all("aws_iam_user")) == 3
 
 
+def test_a_name_with_dots_as_kubernetes_has_them_works(adapter_stack: Synthesize) -> None:
+    stack = adapter_stack(source("users.example.com"))
+    assert stack.one("aws_ecs_service")["name"] == "cognito-source-users-example-com"
+    assert stack.variables("users-example-com_task")["NAME"] == "users.example.com"
+    dimensions = stack.one("aws_cloudwatch_metric_alarm", "users-example-com_no-sweep-alarm")["dimensions"]
+    assert dimensions == {"Source": "users.example.com"}
+
+
 def test_a_long_name_is_shortened_in_a_stable_and_unique_way(adapter_stack: Synthesize) -> None:
-    names = ["x" * 63, "x" * 62 + "y"]
+    names = ["x" * 253, "x" * 252 + "y"]
     stack = adapter_stack(source(names[0]), source(names[1], ARN.replace("AbCdEfGhI", "B")))
     for kind, limit in (("aws_iam_user", 64), ("aws_iam_role", 64), ("aws_iam_policy", 128), ("aws_sqs_queue", 80)):
         made = [body["name"] for body in stack.all(kind).values()]

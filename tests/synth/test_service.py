@@ -97,6 +97,7 @@ def test_the_table_follows_the_manifest(adapter_stack: Synthesize) -> None:
         ({"limits": {"cpu": "250m", "memory": "513Mi"}}, ("256", "1024")),
         ({"limits": {"cpu": 1}, "requests": {"memory": "9Gi"}}, ("2048", "9216")),
         ({"requests": {"cpu": "0.3"}}, ("512", "1024")),
+        ({"requests": {"cpu": 0.5, "memory": "1e9"}}, ("512", "1024")),
         ({"limits": {"cpu": 64}}, ("16384", "122880")),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ spec:
       value: "5"
     resources:
       limits: {{cpu: 250m, memory: 512Mi}}
-      requests: {{cpu: 1}}
+      requests: {{cpu: 0.5, ephemeral-storage: 1Gi}}
     tolerations: [{{key: a, operator: Exists, effect: NoSchedule}}]
     nodeSelector: {{kubernetes.io/os: linux}}
     affinity: {{nodeAffinity: {{}}}}
@@ -86,6 +87,7 @@ def test_an_original_manifest_works_unchanged_and_tells_what_only_kubernetes_can
         "spec.adapterOverrides.tolerations",
         "spec.adapterOverrides.nodeSelector",
         "spec.adapterOverrides.affinity",
+        "spec.adapterOverrides.resources.requests.ephemeral-storage",
     ]
     assert source.warnings[0].startswith("s.yaml:21: document 1: spec.sink.ref: the Broker default")
 
@@ -258,3 +260,15 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
             read(path)
         assert len(caught.value.problems) == 1
         assert "\n" not in caught.value.problems[0]
+
+
+def test_the_suggestions_in_the_example_are_valid_too() -> None:
+    text = (Path(__file__).parents[2] / "source.yaml").read_text()
+    head, fields = text.split("  # How often", 1)
+    lines = [
+        line for line in f"  # How often{fields}".splitlines() if re.match(r" *# +([a-z][a-zA-Z]*:|---|  )|# ---", line)
+    ]
+    made = parse(head + "".join(re.sub(r"# ?", "", line, count=1) + "\n" for line in lines))
+    assert made.deployment.spec.alarms.create_topic
+    assert made.sources[0].spec.delivery.dead_letter_sink is not None
+    assert made.sources[0].spec.adapter_overrides.architecture == "ARM64"
