@@ -93,18 +93,17 @@ class DynamoStore:
             session, table.region, attempts=_ATTEMPTS, timeout_s=_TIMEOUT_S, connections=CONNECTIONS
         )
         keep_answers_raw(self._client)
-        heart = make_client(session, table.region, attempts=2, timeout_s=max(0.5, lease_seconds / 6))
+        heart = make_client(session, table.region, attempts=2, timeout_s=max(1.0, lease_seconds / 6))
         self._lease = Lease(heart, table, self._pool_id, seconds=lease_seconds, clock=clock)
         self._read_meta()  # a table that is not ours is refused before anything is written to it
+        self._connection = _open_cache(cache)
+        self._local = LocalTable(self._connection, _WHERE)
         self._workers = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="state")
         try:
             self._lease.acquire(waiting=waiting, pause=pause)
-            self._connection = _open_cache(cache)
-            self._local = LocalTable(self._connection, _WHERE)
             self._hydrate()
         except BaseException:
-            self._lease.release()
-            self._workers.shutdown()
+            self.close()
             raise
 
     def meta(self) -> Meta:

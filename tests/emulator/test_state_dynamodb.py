@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,3 +228,20 @@ def test_a_group_that_fails_half_way_is_not_known_here_and_can_be_repeated(
     assert all_users(store) == expected
     store.close()
     assert all_users(opener()) == expected
+
+
+def test_a_folder_for_the_local_copy_that_is_not_there_is_named_before_the_lease_is_taken(
+    endpoint: str, table: str, tmp_path: Path
+) -> None:
+    url = f"dynamodb://{table}?cache={tmp_path / 'missing'}"
+    with pytest.raises(StateError, match="name a writable folder with the parameter cache="):
+        open_store(url, POOL, service_session=session)
+    assert client(endpoint).scan(TableName=table)["Items"] == []
+
+
+def test_the_local_copy_has_no_name(table: str, tmp_path: Path) -> None:
+    store = open_store(f"dynamodb://{table}?cache={tmp_path}", POOL, service_session=session)
+    store.apply([known("anna")])
+    assert list(tmp_path.iterdir()) == []
+    assert store.count() == 1
+    store.close()

@@ -17,6 +17,7 @@ import pytest
 from adapter.errors import StateError, StoreUnavailableError
 from adapter.state import schema
 from adapter.state.base import Store
+from adapter.state.factory import open_store
 from adapter.state.lock import HeldError, holder_of
 from adapter.state.sqlite import SqliteStore
 from adapter.state.table import connect
@@ -298,3 +299,25 @@ def test_every_acknowledged_commit_is_there_after_a_kill_and_none_by_halves(path
     assert extras in ([revision], [])
     assert extras or revision == acknowledged + 1
     store.close()
+
+
+def test_an_adapter_that_waits_takes_over_when_the_other_one_ends(path: Path) -> None:
+    first = SqliteStore(path, POOL)
+    seen: list[int] = []
+
+    def pause(_seconds: float) -> bool:
+        if len(seen) == 2:
+            first.close()
+        return False
+
+    second = open_store(f"sqlite:///{path}", POOL, waiting=lambda holder: seen.append(holder.pid), pause=pause)
+    assert seen == [os.getpid(), os.getpid()]
+    assert second.held()
+    second.close()
+
+
+def test_an_adapter_that_waits_gives_up_when_told_to(path: Path) -> None:
+    first = SqliteStore(path, POOL)
+    with pytest.raises(HeldError):
+        open_store(f"sqlite:///{path}", POOL, waiting=lambda _holder: None, pause=lambda _seconds: True)
+    first.close()
