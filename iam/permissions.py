@@ -33,8 +33,11 @@ def check(aws: Aws, needs: Sequence[Permission]) -> str:
     except AwsError as error:
         return f"permissions could not be checked beforehand ({error.action}: {error.code})"
     if missing:
-        listed = ", ".join(f"{action} on {resource}" for action, resource in missing)
-        raise RefusedError(f"{caller} lacks: {listed}; nothing was changed")
+        lines = [f"{caller} lacks permissions; nothing was changed. Missing:"]
+        for resource in dict.fromkeys(need.resource for need in missing):
+            actions = ", ".join(need.action for need in missing if need.resource == resource)
+            lines.append(f"  {actions} on {resource}")
+        raise RefusedError("\n".join(lines))
     return ""
 
 

@@ -68,8 +68,11 @@ def test_a_missing_permission_is_named_before_anything_is_changed(
     before = world.snapshot()
     done = world.bootstrap(ok=False)
     assert done.exit_code == 2
-    assert f"arn:aws:iam::{world.aws.account}:user/caller lacks: {missing} on arn:aws:" in done.stderr
-    assert done.stderr.endswith("; nothing was changed\n")
+    first, second = done.stderr.splitlines()
+    assert (
+        first == f"error: arn:aws:iam::{world.aws.account}:user/caller lacks permissions; nothing was changed. Missing:"
+    )
+    assert second.startswith(f"  {missing} on arn:aws:")
     assert world.snapshot() == before
 
 

@@ -63,8 +63,9 @@ def test_every_missing_permission_is_named_with_its_resource() -> None:
     with pytest.raises(RefusedError) as caught:
         check(Simulator(USER, {"iam:TagUser", "secretsmanager:CreateSecret"}), NEEDS)
     assert str(caught.value) == (
-        f"{USER} lacks: iam:TagUser on arn:aws:iam::123456789012:user/x, secretsmanager:CreateSecret on"
-        " arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-??????; nothing was changed"
+        f"{USER} lacks permissions; nothing was changed. Missing:\n"
+        "  iam:TagUser on arn:aws:iam::123456789012:user/x\n"
+        "  secretsmanager:CreateSecret on arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-??????"
     )
 
 
