@@ -13,7 +13,7 @@ WORKERS ?= 2
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
-		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
 demo: tools ## Deploy to an emulated AWS, change users, see the events, destroy (1 to 2 minutes)
@@ -22,6 +22,18 @@ demo: tools ## Deploy to an emulated AWS, change users, see the events, destroy 
 .PHONY: test
 test: .test-tools ## Run all tests, real deployments to the emulated AWS among them
 	@$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+.PHONY: chaos
+chaos: tools ## Kill the adapter 200 times at random moments, compare consumer and pool: make chaos KILLS=20
+	@$(RUN) python -m tests.chaos --kills $(or $(KILLS),200) $(CHAOS)
+
+.PHONY: bench
+bench: tools ## Measure against named baselines (five minutes on two quiet cores): make bench BENCH=--quick
+	@$(RUN) python -m benchmarks $(BENCH)
+
+.PHONY: plan
+plan: tools ## Plan the stacks of source.yaml with your AWS credentials, and review the plan
+	@$(RUN) python -m stacks plan
 
 .PHONY: lint
 lint: tools ## Check style and types

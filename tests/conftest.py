@@ -21,6 +21,7 @@ TIERS = {
     "faults": "the adapter against a Cognito that misbehaves",
     "deploy": "real Terraform against an emulated AWS",
     "chaos": "processes killed at random moments",
+    "fuzz": "mutated input for everything that reads some",
 }
 _HERE = Path(__file__).resolve().parent
 _SCRUBBED_PREFIXES = ("AWS_", "K_", "TF_", "STATE_", "EVENTS_", "POLL_", "DELIVERY_", "HEALTH_", "METRICS_", "COGNITO_")
