@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from adapter.changes import intent
 from adapter.delivery import Result, Status
@@ -61,8 +61,7 @@ class Courier(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """A finding about a user: a change to tell, or a row to remember silently.
 
     `row` and `stored` are where and how the user is stored now (None: not at all). `successor` is the user who took the
@@ -75,8 +74,7 @@ class Entry:
     successor: tuple[User, bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
+class _Open(NamedTuple):
     """A change whose event is on its way. `digest` is that of its row in doubt."""
 
     change: Change
