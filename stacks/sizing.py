@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from adapter.manifest.spec import Resources
 
 _MIB = 1024 * 1024
+#: More than any machine has, and still a number that can be rounded (a quantity may be infinite).
+_ABSURD = 1e18
 _FACTORS = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _FACTORS |= {f"{prefix}i": 1024.0**power for power, prefix in enumerate("KMGTPE", 1)}
 
@@ -40,7 +42,9 @@ def quantity(text: str | float) -> float:
 
     https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
     """
-    match = re.fullmatch(r"([0-9.]+(?:[eE][0-9]+)?)([a-zA-Z]*)", str(text))
+    if not isinstance(text, str):
+        return float(text)
+    match = re.fullmatch(r"([0-9.]+(?:[eE][0-9]+)?)([a-zA-Z]*)", text)
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{text!r} is not a Kubernetes quantity")
     return float(match[1]) * _FACTORS[match[2]]
@@ -64,4 +68,5 @@ def task_size(resources: Resources) -> tuple[TaskSize, str]:
 
 
 def _largest(name: str, resources: Resources) -> float:
-    return max(quantity(each.get(name, 0)) for each in (resources.limits, resources.requests))
+    asked = max(quantity(each.get(name, 0)) for each in (resources.limits, resources.requests))
+    return min(asked, _ABSURD)

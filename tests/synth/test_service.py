@@ -99,6 +99,7 @@ def test_the_table_follows_the_manifest(adapter_stack: Synthesize) -> None:
         ({"requests": {"cpu": "0.3"}}, ("512", "1024")),
         ({"requests": {"cpu": 0.5, "memory": "1e9"}}, ("512", "1024")),
         ({"limits": {"cpu": 64}}, ("16384", "122880")),
+        ({"limits": {"cpu": float("inf")}}, ("16384", "122880")),
     ],
 )
 def test_kubernetes_resources_become_the_smallest_task_that_holds_them(
