@@ -13,7 +13,7 @@ import msgspec
 from adapter.manifest.document import Path, shown
 
 #: Fields whose values are secrets: a message never shows them.
-_SECRET_FIELDS = {"value"}
+_SECRET_FIELDS = {"value", "accessKeyID", "secretAccessKey", "sessionToken"}
 
 
 def problems(value: Any, expected: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:

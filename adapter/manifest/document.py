@@ -6,6 +6,7 @@ manifest can have (an alias bomb) are refused. Aliases and merge keys work. Date
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ def dotted(path: Path) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: one short line of printable characters."""
+    """A value in a message: one short line of printable characters, without the password of an address."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
@@ -71,7 +72,7 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) >= 10**20:
         return "a huge number"
-    text = ascii(value)
+    text = re.sub(r"//[^/@]*@", "//***@", ascii(value))
     return text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters)"
 
 
@@ -102,8 +103,30 @@ def read_documents(text: str, file: str) -> list[Document]:
     return [_Reader(file, number).read(node) for number, node in enumerate(nodes, 1)]
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader, but for two of its faults: it takes seconds for hopeless depths, and knows no end of Unicode."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As inherited; RecursionError a little below MAX_DEPTH, where `_Reader` can no longer name the line."""
+        if self._depth > 2 * MAX_DEPTH:
+            raise RecursionError
+        self._depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def fetch_more_tokens(self) -> Any:
+        """As inherited; what can't be a number or a character there is a fault of the text."""
+        try:
+            return super().fetch_more_tokens()
+        except (ValueError, OverflowError):
+            raise yaml.scanner.ScannerError(None, None, "found a number that is too large", self.get_mark()) from None
+
+
 def _compose(text: str) -> Iterator[yaml.Node | None]:
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         while loader.check_node():
             node = loader.get_node()
@@ -179,8 +202,8 @@ class _Reader:
         if node.tag in _SCALARS:
             try:
                 return self._constructor.construct_object(node)
-            except (ValueError, yaml.YAMLError):
-                raise self._refuse(node, path, f"found {shown(node.value)}; expected a number") from None
+            except (ValueError, OverflowError, yaml.YAMLError):
+                raise self._refuse(node, path, f"found what is no {node.tag.rpartition(':')[2]}; expected one") from None
         if node.tag == _MERGE:
             return node.value
         raise self._refuse(node, path, f"found the tag {shown(node.tag)}; expected a plain value")

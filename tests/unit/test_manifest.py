@@ -200,6 +200,19 @@ def test_a_secret_of_the_wrong_type_is_not_shown() -> None:
     assert found[0].split(": ")[2] == "spec.auth.credentials.secretAccessKey.value"
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "adapterOverrides: {env: [{name: A, value: !!int s3cret}]}",
+        "adapterOverrides: {env: [{name: A, value: [s3cret]}]}",
+        "delivery: {deadLetterSink: {uri: 'https://user:s3cret@example.com'}}",
+        "delivery: {deadLetterSink: {uri: 'https://user:s3cret@exam ple.com'}}",
+    ],
+)
+def test_no_message_shows_a_secret(spec: str) -> None:
+    assert "s3cret" not in "".join(problems(with_spec(spec)))
+
+
 def test_several_documents_make_several_sources() -> None:
     second = SMALLEST.replace("customers", "staff").replace("AbCdEfGhI", "Staff")
     assert [each.name for each in parse(f"{SMALLEST}---\n---\n{second}").sources] == ["customers", "staff"]
