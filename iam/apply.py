@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from iam import keys, plan, secret
 from iam.aws import AccessKey, Aws
@@ -24,17 +25,23 @@ def apply(steps: plan.Plan, aws: Aws, clock: Clock, progress: Callable[[str], No
     Raises:
         IamError: a step failed; those before it are done, and the same command carries on from there.
     """
+    verified = Verified()
     for step in steps.steps:
         progress(step.sentence)
-        do(step, aws, clock)
+        _do(step, aws, clock, verified)
 
 
-def do(step: plan.Step, aws: Aws, clock: Clock) -> None:
-    """Do one step.
+@dataclass
+class Verified:
+    """The version of the secret whose key has listed the pools: the only one that may become current.
 
-    Raises:
-        IamError: it failed.
+    Not whatever is AWSPENDING at that later moment: another run may have put something else there.
     """
+
+    version: str | None = None
+
+
+def _do(step: plan.Step, aws: Aws, clock: Clock, verified: Verified) -> None:
     match step:
         case plan.CreateSecret() | plan.RestoreSecret() | plan.DeleteSecret():
             _do_secret(step, aws)
@@ -43,7 +50,7 @@ def do(step: plan.Step, aws: Aws, clock: Clock) -> None:
         case plan.CreateUser() | plan.SetBoundary() | plan.AttachPolicy() | plan.DetachPolicy() | plan.DeleteUser():
             _do_user(step, aws)
         case _:
-            _do_key(step, aws, clock)
+            _do_key(step, aws, clock, verified)
 
 
 def _do_secret(step: plan.CreateSecret | plan.RestoreSecret | plan.DeleteSecret, aws: Aws) -> None:
@@ -117,15 +124,17 @@ def _do_user(
             aws.call("iam:DeleteUser", step.user_arn, UserName=step.user)
 
 
-def _do_key(step: plan.Step, aws: Aws, clock: Clock) -> None:
+def _do_key(step: plan.Step, aws: Aws, clock: Clock, verified: Verified) -> None:
     match step:
         case plan.CreateKey():
             state = secret.must_describe(aws, step.secret.name, step.secret.region)
             keys.create_into_secret(aws, step.user_arn, state)
         case plan.VerifyKey():
-            _verify(step, aws, clock)
+            verified.version = _verify(step, aws, clock)
         case plan.PromoteKey():
-            secret.promote_pending(aws, step.secret.name, step.secret.region)
+            if verified.version is None:
+                raise KeyUnusableError("no key was verified, so none becomes current")
+            secret.promote(aws, step.secret.name, step.secret.region, verified.version)
         case plan.Wait():
             clock.sleep(step.seconds)
         case plan.DeactivateKey():
@@ -136,7 +145,7 @@ def _do_key(step: plan.Step, aws: Aws, clock: Clock) -> None:
             raise TypeError(f"no way to do {type(step).__name__}")
 
 
-def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock) -> None:
+def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock) -> str | None:
     try:
         state = secret.must_describe(aws, step.secret.name, step.secret.region)
         key = secret.read(aws, state, step.stage)
@@ -145,6 +154,7 @@ def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock) -> None:
         if step.reactivate:
             keys.set_active(aws, step.user_arn, step.reactivate, active=True)
         raise
+    return state.version(step.stage)
 
 
 def wait_until_usable(aws: Aws, key: AccessKey, step: plan.VerifyKey, clock: Clock) -> None:

@@ -27,7 +27,7 @@ def mint(aws: Aws, user: str, secret_id: str, region: str | None) -> None:
     for key in existing:
         if key != current:
             keys.delete_key(aws, user, key.key_id)
-    keys.create_into_secret(aws, user, state)
-    secret.promote_pending(aws, state.arn)
+    created = keys.create_into_secret(aws, user, state)
+    secret.promote(aws, state.arn, state.region, secret.version_id(created))
     if current:
         keys.delete_key(aws, user, current.key_id)

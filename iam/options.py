@@ -20,7 +20,7 @@ from iam.errors import InputError
 from iam.plan import Plan
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_DURATION = re.compile(r"(\d+)(s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 

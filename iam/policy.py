@@ -109,13 +109,14 @@ def policy_documents(pools: Sequence[PoolArn]) -> list[dict[str, Any]]:
         PolicyError: no pool, a wildcard, pools of several accounts or partitions (an IAM user belongs to one of them),
             or more pools than the managed policies of one user can hold.
     """
+    arns = _pool_arns(pools)
     homes = sorted({f"{pool.partition}:{pool.account}" for pool in pools})
     if len(homes) > 1:
         raise PolicyError(f"the pools belong to several accounts ({', '.join(homes)}); make one user in each of them")
     documents: list[dict[str, Any]] = []
     chunk: list[PoolArn] = []
     size = 0
-    for pool in [parse_pool_arn(arn) for arn in _pool_arns(pools)]:
+    for pool in map(parse_pool_arn, arns):
         entry = len(f'"{pool}",')
         if chunk and size + entry > MANAGED_POLICY_MAX:
             documents.append(document(list_users_statement(chunk)))

@@ -101,25 +101,33 @@ def must_describe(aws: Aws, secret_id: str, region: str | None = None) -> Secret
 
 
 def read(aws: Aws, secret: SecretState, stage: str) -> AccessKey:
-    """The key in the version with this label.
+    """The key in the version that had this label when `secret` was looked at.
 
     Raises:
-        KeyUnusableError: what is there is not such a key.
+        KeyUnusableError: there is no such version, or what is in it is not a key.
+        AwsError: it can't be read, or the label has moved on since.
     """
+    version = secret.version(stage)
+    if version is None:
+        raise KeyUnusableError(f"the secret {secret.arn} has no {stage} version; run the command again")
     answer = aws.call(
-        "secretsmanager:GetSecretValue", secret.arn, region=secret.region, SecretId=secret.arn, VersionStage=stage
+        "secretsmanager:GetSecretValue",
+        secret.arn,
+        region=secret.region,
+        SecretId=secret.arn,
+        VersionId=version,
+        VersionStage=stage,
     )
-    key: AccessKey | None = None
     try:
         value: Any = json.loads(answer.get("SecretString", ""))
-        key = AccessKey(str(value[KEY_ID]), str(value[SECRET_KEY]))
-    except (ValueError, KeyError, TypeError):
-        key = None
-    if key is None:
+    except (ValueError, RecursionError):
+        value = None
+    key_id, key = (value.get(name) if isinstance(value, dict) else None for name in (KEY_ID, SECRET_KEY))
+    if not (isinstance(key_id, str) and key_id and isinstance(key, str) and key):
         raise KeyUnusableError(
             f"the {stage} version of {secret.arn} is not a JSON object with {KEY_ID} and {SECRET_KEY}"
         )
-    return key
+    return AccessKey(key_id, key)
 
 
 def write_pending(aws: Aws, secret: SecretState, key: AccessKey) -> None:
@@ -135,17 +143,11 @@ def write_pending(aws: Aws, secret: SecretState, key: AccessKey) -> None:
     )
 
 
-def promote_pending(aws: Aws, secret_id: str, region: str | None = None) -> None:
-    """Make the AWSPENDING version AWSCURRENT; nothing to do when it is already.
-
-    Raises:
-        KeyUnusableError: there is no AWSPENDING version.
-    """
+def promote(aws: Aws, secret_id: str, region: str | None, version: str) -> None:
+    """Make a version AWSCURRENT; nothing to do when it is already."""
     state = must_describe(aws, secret_id, region)
-    pending, current = state.version(PENDING), state.version(CURRENT)
-    if pending is None:
-        raise KeyUnusableError(f"the secret {secret_id} has no AWSPENDING version to promote; run the command again")
-    if pending == current:
+    current = state.version(CURRENT)
+    if version == current:
         return
     moved = {"RemoveFromVersionId": current} if current else {}
     aws.call(
@@ -154,6 +156,6 @@ def promote_pending(aws: Aws, secret_id: str, region: str | None = None) -> None
         region=state.region,
         SecretId=state.arn,
         VersionStage=CURRENT,
-        MoveToVersionId=pending,
+        MoveToVersionId=version,
         **moved,
     )

@@ -50,6 +50,37 @@ def test_the_current_key_works_at_every_call_of_a_rotation_and_there_are_never_t
     assert counts == {1, 2}
 
 
+def test_what_another_run_put_into_the_secret_meanwhile_does_not_become_current(user: World) -> None:
+    old = user.secret()
+
+    def interfere(action: str) -> None:
+        if action == "secretsmanager:UpdateSecretVersionStage":
+            user.client("secretsmanager").put_secret_value(
+                SecretId=f"cognito-source/{NAME}", SecretString="{}", VersionStages=["AWSPENDING"]
+            )
+
+    user.before = interfere
+    user.run("rotate", NAME)
+    assert user.secret() != old
+    assert user.works(user.secret())
+
+
+def test_two_runs_at_once_leave_one_working_key(user: World) -> None:
+    def second_run(action: str) -> None:
+        if action == "secretsmanager:PutSecretValue":
+            user.before = lambda _: None
+            calls = user.calls
+            user.run("rotate", NAME, ok=False)
+            user.calls = calls
+
+    user.before = second_run
+    user.run("rotate", NAME, ok=False)
+    assert user.works(user.secret())
+    user.run("rotate", NAME)
+    assert user.works(user.secret())
+    assert list(user.key_states()) == [user.secret().key_id]
+
+
 def test_the_old_key_goes_on_working_for_the_grace_period(user: World) -> None:
     old = user.secret()
     seen: list[bool] = []
