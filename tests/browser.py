@@ -49,13 +49,19 @@ os.execv(sys.argv[3], sys.argv[3:])
 _TIMEOUT_S = 60.0
 
 
+def find_chromium() -> str | None:
+    """The browser's program, None when there is none."""
+    return next((found for name in _NAMES if (found := shutil.which(name))), None)
+
+
 def chromium() -> str:
     """The browser's program; skips the test with the reason when there is none."""
-    for name in _NAMES:
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip(f"no headless browser: none of {', '.join(_NAMES)} is on PATH (Debian's package is called chromium)")
+    found = find_chromium()
+    if found is None:
+        pytest.skip(
+            f"no headless browser: none of {', '.join(_NAMES)} is on PATH (Debian's package is called chromium)"
+        )
+    return found
 
 
 @dataclass
@@ -90,10 +96,10 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def screenshot(self, *, whole: bool = False) -> bytes:
-        """The page as a PNG: the window's part, or all of it."""
-        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        return base64.b64decode(answer["data"])
+    def screenshot(self, clip: dict[str, Any] | None = None) -> bytes:
+        """The window's part of the page as a PNG, or the rectangle `clip` of the whole page."""
+        more = {"clip": clip, "captureBeyondViewport": True} if clip else {}
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png", **more)["data"])
 
     def event(self, method: str, parameters: dict[str, Any]) -> None:
         """Keep what matters of what the browser tells."""

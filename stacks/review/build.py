@@ -141,19 +141,27 @@ def _configuration_leaks(written: Any, path: str = "") -> Iterator[Leak]:
     root = written.get("root_module") if isinstance(written, dict) else None
     if not isinstance(root, dict):
         return
-    for key, provider in sorted((written.get("provider_config") or {}).items()):
+    for key, provider in sorted(_mapping(written.get("provider_config")).items()):
         yield from _literal_leaks(provider, f"provider.{key}", "")
     yield from _provisioner_leaks(root, "")
 
 
 def _provisioner_leaks(module: dict[str, Any], prefix: str) -> Iterator[Leak]:
-    for resource in module.get("resources") or ():
-        for provisioner in resource.get("provisioners") or () if isinstance(resource, dict) else ():
+    for resource in _sequence(module.get("resources")):
+        for provisioner in _sequence(_mapping(resource).get("provisioners")):
             yield from _literal_leaks(provisioner, f"{prefix}{resource.get('address')}.provisioner", "")
-    for name, call in (module.get("module_calls") or {}).items():
+    for name, call in _mapping(module.get("module_calls")).items():
         child = call.get("module") if isinstance(call, dict) else None
         if isinstance(child, dict):
             yield from _provisioner_leaks(child, f"{prefix}module.{name}.")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _literal_leaks(expression: Any, path: str, name: str) -> Iterator[Leak]:

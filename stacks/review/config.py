@@ -7,7 +7,7 @@ https://developer.hashicorp.com/terraform/internals/json-format#expression-repre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -123,7 +123,7 @@ def read_configuration(raw: Any) -> Configuration:
 def _read_module(
     module: Mapping[str, Any], prefix: str, resources: dict[str, _Resource], modules: dict[str, _Module], depth: int
 ) -> None:
-    for item in module.get("resources") or ():
+    for item in _sequence(module.get("resources")):
         entry = _mapping(item)
         address = entry.get("address")
         if isinstance(address, str):
@@ -131,8 +131,8 @@ def _read_module(
             for meta in ("count_expression", "for_each_expression"):
                 if meta in entry:
                     expressions[meta] = entry[meta]
-            depends = tuple(d for d in entry.get("depends_on") or () if isinstance(d, str))
-            commands = tuple(_command(_mapping(p)) for p in entry.get("provisioners") or ())
+            depends = tuple(d for d in _sequence(entry.get("depends_on")) if isinstance(d, str))
+            commands = tuple(_command(_mapping(p)) for p in _sequence(entry.get("provisioners")))
             resources[_join(prefix, address)] = _Resource(prefix, expressions, depends, commands)
     if depth > _DEPTH_MAX:
         return
@@ -170,6 +170,10 @@ def _references(expression: Any) -> Iterator[str]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _join(module: str, address: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from stacks.review.config import bare_address
 from stacks.review.model import Action, Change, Phase, Plan
-from stacks.review.values import get, text
 
 #: More boxes than this are a wallpaper; then all objects of a type become one box.
 NODES_MAX = 36
@@ -151,18 +150,8 @@ def _node(key: str, found: list[Change], *, by_type: bool) -> Node:
     first = found[0]
     actions = {c.action for c in found}
     worst = next((a for a in _WORST if a in actions), Action.NOOP)
-    title = _POOLED.get(first.type, "") or (kind_in_words(first.type) if by_type else _title(first))
+    title = _POOLED.get(first.type, "") or (kind_in_words(first.type) if by_type else first.name)
     return Node(key, title, kind_in_words(first.type), worst, len(found))
-
-
-def _title(change: Change) -> str:
-    """The name that AWS shows, else the one in the configuration."""
-    value = change.after if change.after is not None else change.before
-    for attribute in ("name", "bucket", "family", "alarm_name", "dashboard_name", "repository"):
-        name = text(get(value, attribute))
-        if name:
-            return name
-    return change.name
 
 
 def _references(plan: Plan, box_of: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str]]:

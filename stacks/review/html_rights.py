@@ -50,10 +50,8 @@ def _grant(grant: Grant) -> Markup:
     badges = [el("span", word, class_=f"badge {'bad' if loud else tone}")]
     if not statement.allows:
         badges.append(el("span", "forbidden", class_="badge dim"))
-    badges += [
-        el("span", mark, class_=f"badge {'warn' if grant.standing is not Standing.ADDED else 'bad'}")
-        for mark in grant.marks
-    ]
+    mark_tone = "bad" if loud else "dim"
+    badges += [el("span", mark, class_=f"badge {mark_tone}") for mark in grant.marks]
     rows: list[Markup] = []
     if grant.kind is not Kind.IDENTITY:
         who = ["anyone" if p in ("*", "AWS *") else p for p in statement.principals] or ["nobody"]

@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from stacks.review.graph import Picture
 
-WIDTH = 212
+WIDTH = 176
 HEIGHT = 50
-_GAP_X = 44
+_GAP_X = 36
 _GAP_Y = 16.0
 #: Height of the place where a long link passes through a column.
 _PASS = 12

@@ -117,7 +117,7 @@ def _sources(data: bytes | None, configuration: Any) -> Sources:
         return {}
     try:
         synthesised = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     planned = read_configuration(configuration)
     found: dict[tuple[str, str], str] = {}

@@ -117,6 +117,8 @@ def read(data: bytes) -> RawPlan:
         raise PlanError(f"the plan has an unexpected shape: {error}") from error
     except msgspec.DecodeError as error:
         raise PlanError(f"not valid JSON ({error}); is it cut off? {_HOW}") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(f"the file is not UTF-8; {_HOW}") from error
     except RecursionError as error:
         raise PlanError(f"the JSON is nested too deeply to be a plan; {_HOW}") from error
     major = raw.format_version.partition(".")[0]
@@ -135,6 +137,8 @@ def decode(raw: msgspec.Raw) -> Any:
         return msgspec.json.decode(raw)
     except RecursionError as error:
         raise PlanError("a value in the plan is nested too deeply to be read") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(f"a value in the plan is not UTF-8; {_HOW}") from error
     except msgspec.DecodeError as error:
         raise PlanError(f"a value in the plan can't be read: {error}") from error
 
@@ -166,7 +170,7 @@ def _refuse_other_bytes(data: bytes) -> None:
 def _refuse_other_json(data: bytes) -> None:
     try:
         probe = msgspec.json.decode(data, type=_Probe)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return  # `read` words what is wrong
     if probe.format_version != _NULL and (probe.planned_values != _NULL or probe.resource_changes != _NULL):
         return

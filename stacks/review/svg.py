@@ -11,8 +11,8 @@ from stacks.review.markup import Markup, el
 from stacks.review.model import Action
 from stacks.review.sentences import SIGNS, VERBS
 
-_TITLE_MAX = 19
-_KIND_MAX = 26
+_TITLE_MAX = 17
+_KIND_MAX = 22
 #: Larger diagrams aren't drawn by GitHub's Mermaid in a useful size.
 _MERMAID_MAX = 40
 
@@ -62,7 +62,8 @@ def _spoken(found: Picture) -> str:
 
 
 def _box(node: Node, at: Placed) -> Markup:
-    title = clip(plain(node.title), _TITLE_MAX) + (f" ({node.count})" if node.count > 1 else "")
+    count = f" ({node.count})" if node.count > 1 else ""
+    title = clip(plain(node.title), _TITLE_MAX - len(count)) + count
     return el(
         "g",
         el("title", f"{VERBS[node.action]}: {node.title} ({node.kind})"),
