@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -48,6 +51,29 @@ def test_a_lock_file_has_hashes_and_no_address(lock: Path) -> None:
     pinned = re.findall(r"^[a-z0-9._\[\]-]+==", text, re.MULTILINE | re.IGNORECASE)
     assert pinned
     assert len(re.findall(r"--hash=sha256:", text)) >= len(pinned)
+
+
+def _locked(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / name).read_text()
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", text, re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in pins}
+
+
+def test_the_locks_are_those_of_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    direct = project["project"]["dependencies"]
+    deploy = project["project"]["optional-dependencies"]["deploy"]
+    groups = project["dependency-groups"]
+    wanted = {"adapter.txt": direct, "deploy.txt": direct + deploy, "dev.txt": direct + deploy + groups["dev"]}
+    wanted |= {f"{name}.txt": groups[name] for name in groups if name != "dev"}
+    stale = [
+        f"{lock}: {text}"
+        for lock, texts in wanted.items()
+        for text in texts
+        for requirement in [Requirement(text)]
+        if not requirement.specifier.contains(_locked(lock).get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert stale == [], "run `make lock`"
 
 
 def test_the_adapters_lock_has_neither_cdktf_nor_node() -> None:
