@@ -35,6 +35,10 @@ bench: tools ## Measure against named baselines (five minutes on two quiet cores
 plan: tools ## Plan the stacks of source.yaml with your AWS credentials, and review the plan
 	@$(RUN) python -m stacks plan
 
+.PHONY: plan-docs
+plan-docs: tools ## Write the review of our own plan into docs/, with pictures where Chromium is installed
+	@$(RUN) python -m tools.own_review
+
 .PHONY: lint
 lint: tools ## Check style and types
 	@$(RUN) ruff check .
