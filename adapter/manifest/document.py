@@ -203,7 +203,8 @@ class _Reader:
             try:
                 return self._constructor.construct_object(node)
             except (ValueError, OverflowError, yaml.YAMLError):
-                raise self._refuse(node, path, f"found what is no {node.tag.rpartition(':')[2]}; expected one") from None
+                kind = node.tag.rpartition(":")[2]
+                raise self._refuse(node, path, f"found what is no {kind}; expected one") from None
         if node.tag == _MERGE:
             return node.value
         raise self._refuse(node, path, f"found the tag {shown(node.tag)}; expected a plain value")
