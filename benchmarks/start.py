@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.learnt import state_of
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, pin, say
 from tests.fake_cognito import RemoteCognito
 
@@ -25,11 +26,9 @@ def run(options: Options) -> list[Figure]:
     pin(MEASURED_CPU)
     with ExitStack() as stack:
         server = stack.enter_context(RemoteCognito(users=options.users, synthetic=True, cpu=SERVER_CPU))
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "state.db"
+        path = state_of(options.users)
         environment = os.environ | server.environment()
-        say(f"start: learning {options.users:,} users")
-        _child(["-m", "benchmarks.start", "learn", str(path)], environment)
-        say("start: again, with a whole sweep")
+        say(f"start: and a sweep of {options.users:,} users")
         found = [_child(["-m", "benchmarks.start", "sweep", str(path)], environment)]
         found += [_child(["-m", "benchmarks.start", "open", str(path)], environment) for _ in range(options.rounds - 1)]
         size_mb = path.stat().st_size / 1e6
@@ -125,7 +124,7 @@ def _rss_mb() -> float:
 
 
 def _as_the_adapter(what: str, path: Path) -> dict[str, float]:
-    """What the adapter does until its first request; `learn` and `sweep` go on with a whole sweep."""
+    """What the adapter does until its first request; `sweep` goes on with a whole one."""
     from benchmarks.rig import open_state, sweeper, user_pool
 
     with user_pool() as (pool, limiter), open_state(path) as store:
@@ -133,7 +132,9 @@ def _as_the_adapter(what: str, path: Path) -> dict[str, float]:
         ready_at = time.time()
         rss_mb = _rss_mb()
         if what != "open":
-            assert found.sweep().complete
+            outcome = found.sweep()
+            assert outcome.complete
+            assert outcome.changes == 0
     return {
         "ready_at": ready_at,
         "rss_mb": rss_mb,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 
+from benchmarks.learnt import state_of
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, cpu_seconds, pin, ratios, say
 from benchmarks.rig import POOL, known_pool
 from tests.fake_cognito import RemoteCognito
@@ -73,16 +74,14 @@ def growth(options: Options) -> list[Figure]:
     costs: dict[int, list[float]] = {}
     sizes = [size for size in SIZES if size <= options.users]
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sweepers = {}
         for size in sizes:
-            say(f"growth: learning {size:,} users")
             server = stack.enter_context(RemoteCognito(users=size, synthetic=True, cpu=SERVER_CPU))
             os.environ.update(server.environment())
-            sweepers[size] = stack.enter_context(known_pool(folder / f"{size}.db"))
-            sweepers[size].sweep()
+            sweepers[size] = stack.enter_context(known_pool(state_of(size)))
         for _ in range(min(options.rounds, 2)):
             for size, found in sweepers.items():
+                say(f"growth: sweeps of {size:,} users")
                 # The small pools are swept again and again, so that every size is measured for as long.
                 times = max(1, 100_000 // size)
                 seconds = cpu_seconds(lambda found=found, times=times: [found.sweep() for _ in range(times)])  # type: ignore[misc]  # mypy can't infer a lambda with defaults
