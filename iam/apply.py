@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from adapter.arn import PoolArn
 from iam import keys, plan, secret
 from iam.aws import AccessKey, Aws
 from iam.clock import Clock
@@ -170,18 +171,19 @@ def wait_until_usable(aws: Aws, key: AccessKey, step: plan.VerifyKey, clock: Clo
     deadline = clock.now() + dt.timedelta(seconds=step.wait_s)
     seen_by = aws.signed_by(key)
     attempt, good = 0, 0
-    rounds = [step.pools[0]] * (STEADY_ANSWERS - 1) + list(step.pools)
+    pools: list[PoolArn | None] = list(step.pools) or [None]
+    rounds = [pools[0]] * (STEADY_ANSWERS - 1) + pools
     while good < len(rounds):
         pool = rounds[good]
         try:
-            list_one_user(seen_by, str(pool), pool.region, pool.pool_id)
+            _try(seen_by, pool, step.secret.region)
         except AwsError as error:
             if error.missing:
                 raise KeyUnusableError(f"there is no user pool {pool}: mend its ARN") from None
             pause = RETRY_PAUSES_S[min(attempt, len(RETRY_PAUSES_S) - 1)]
             if clock.now() + dt.timedelta(seconds=pause) > deadline:
                 raise KeyUnusableError(
-                    f"the {step.stage} key still can't list {pool} after {step.wait_s:.0f} s: {error.code};"
+                    f"the {step.stage} key still can't {_deed(pool)} after {step.wait_s:.0f} s: {error.code};"
                     " no key was taken away; run the command again when that is mended"
                 ) from None
             attempt += 1
@@ -191,6 +193,17 @@ def wait_until_usable(aws: Aws, key: AccessKey, step: plan.VerifyKey, clock: Clo
         good += 1
         if good < STEADY_ANSWERS:
             clock.sleep(STEADY_PAUSE_S)
+
+
+def _try(holder: Aws, pool: PoolArn | None, region: str) -> None:
+    if pool:
+        list_one_user(holder, str(pool), pool.region, pool.pool_id)
+    else:
+        holder.call("sts:GetCallerIdentity", "*", region=region)
+
+
+def _deed(pool: PoolArn | None) -> str:
+    return f"list {pool}" if pool else "call AWS"
 
 
 def list_one_user(aws: Aws, arn: str, region: str, pool_id: str) -> None:

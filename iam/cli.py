@@ -185,7 +185,7 @@ def rotate(
     _refuse_to_rotate(user, found)
     pools = pools_of([policy.document for policy in found.policies])
     if not pools:
-        raise RefusedError(f"no policy of {user.name} names a pool: there is nothing to try a new key on")
+        say(f"note: no policy of {user.name} names a pool: new keys are tried with sts:GetCallerIdentity only")
     secret_name, secret_region = _recorded_secret(user, secret_id, region)
     ref = secret_ref(user.home, secret_name, secret_region or "", found.secret)
     ring = Keyring(user=user.name, user_arn=user.arn, secret=ref, pools=pools, wait_s=wait)
@@ -361,7 +361,7 @@ def _recorded_secret(user: UserState, secret_id: str | None, region: str | None)
     name = secret_id or tagged_name
     if not name:
         raise InputError(f"the tags of {user.name} don't tell its secret: give --secret-id")
-    return name, region or (None if secret_id else tagged_region)
+    return name, region if secret_id else tagged_region
 
 
 def _user_and_secret(aws: Aws, name: str, secret_id: str | None, region: str | None) -> tuple[UserState, Observed]:

@@ -62,7 +62,7 @@ def connection(command: _F) -> _F:
 
 def region_option(command: _F) -> _F:
     """The region, for commands that are given no ARN to take it from."""
-    return click.option("--region", help="Region of the secret; as recorded on the user when not given.")(command)
+    return click.option("--region", help="Region to ask IAM in (for its partition), and of --secret-id.")(command)
 
 
 def dry_run_option(command: _F) -> _F:

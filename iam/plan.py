@@ -223,7 +223,8 @@ class CreateKey(Step):
 class VerifyKey(Step):
     """List every pool with the key in the secret, and wait until AWS knows the key everywhere.
 
-    When that fails, `reactivate` is the key to make active again.
+    Without a pool (a key that may only take a role) AWS must know the key, no more. When it fails, `reactivate` is the
+    key to make active again.
     """
 
     changes: ClassVar[bool] = False
@@ -236,7 +237,8 @@ class VerifyKey(Step):
     reactivate: str | None = None
 
     def _sentence(self) -> str:
-        return f"list {_count(len(self.pools), 'pool')} with the {self.stage} key, for {self.wait_s:.0f} s at most"
+        doing = f"list {_count(len(self.pools), 'pool')}" if self.pools else "ask who is calling"
+        return f"{doing} with the {self.stage} key, for {self.wait_s:.0f} s at most"
 
     def _needs(self) -> tuple[Permission, ...]:
         return (Permission("secretsmanager:GetSecretValue", self.secret.arn), *_kms("kms:Decrypt", self.secret))

@@ -216,6 +216,18 @@ def test_a_minted_key_of_a_stack_is_rotated_too(world: World) -> None:
     assert world.works(world.secret())
 
 
+def test_a_key_that_may_only_take_a_role_is_tried_as_far_as_that_goes(world: World) -> None:
+    iam, tags = world.client("iam"), [{"Key": "ManagedBy", "Value": "cdktf"}]
+    iam.create_user(UserName=NAME, Tags=tags)
+    secret = world.client("secretsmanager").create_secret(Name=f"cognito-source/{NAME}", Tags=tags)["ARN"]
+    world.run("mint", "--user-name", NAME, "--secret-id", secret)
+    old = world.secret()
+    done = world.run("rotate", NAME, "--secret-id", secret)
+    assert "new keys are tried with sts:GetCallerIdentity only" in done.stderr
+    assert world.secret() != old
+    assert list(world.key_states()) == [world.secret().key_id]
+
+
 def test_a_key_in_terraform_s_state_is_left_to_terraform(world: World) -> None:
     iam, tags = world.client("iam"), [{"Key": "ManagedBy", "Value": "cdktf"}]
     iam.create_user(UserName=NAME, Tags=tags)
