@@ -65,6 +65,9 @@ def add_credentials(stack: TerraformStack, inputs: Inputs, source: SourceInputs,
     ready = (_minted if mode == "minted" else _managed)(stack, inputs, source, user, secret)
     output(stack, f"{source.name}-secret-arn", secret.arn, "Secret with the access key that calls Cognito.")
     output(stack, f"{source.name}-user-name", user.name, "IAM user that the access key belongs to.")
+    if mode == "minted":
+        rotate = f"python3 -m iam rotate {user.name}"
+        output(stack, f"{source.name}-rotate-command", rotate, "Replaces the key without a failed sweep.")
     return PoolCredentials(secret_arn=secret.arn, ready=[ready])
 
 

@@ -18,7 +18,9 @@ from stacks.sizing import TaskSize, task_size
 #: Variables that would put a secret into the task definition, where everybody who may read it sees it.
 _SECRET_VARIABLES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DELIVERY_HEADERS"})
 #: Variables that the deployment decides itself.
-_DECIDED = frozenset({"STATE_URL", "CREDENTIALS_SECRET_ARN", "METRICS_EMF", "HEALTH_ADDRESS"})
+_DECIDED = frozenset(
+    {"STATE_URL", "CREDENTIALS_SECRET_ARN", "METRICS_EMF", "HEALTH_ADDRESS", "DELIVERY_DEAD_LETTER_SINK"}
+)
 #: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 _TAG_KEY = re.compile(r"(?!aws:)[\w\s.:/=+@-]{1,128}")
 _TAG_VALUE = re.compile(r"[\w\s.:/=+@-]{0,256}")
@@ -116,7 +118,6 @@ def _source(source: Source, deployment: str, shared: DeploymentSpec, warnings: l
     full_name = fit(f"{deployment}-{name}", 200)
     variables = {k: literal(v) for k, v in environment(source).items() if k not in {*_SECRET_VARIABLES, *_DECIDED}}
     variables.pop("K_SINK", None)
-    variables.pop("DELIVERY_DEAD_LETTER_SINK", None)
     size, note = task_size(spec.adapter_overrides.resources)
     if note:
         warnings.append(source.problem("spec.adapterOverrides.resources", note))
@@ -196,7 +197,9 @@ def _problems(source: Source) -> Iterator[str]:
                 f" {'spec.delivery.headersSecretArn' if each.name == 'DELIVERY_HEADERS' else 'spec.credentials'}",
             )
         elif each.name in _DECIDED:
-            yield source.document.problem(place, f"found {each.name}, which the deployment decides; remove it")
+            yield source.document.problem(
+                place, f"found {each.name}, which the deployment sets from other fields; remove it"
+            )
     if spec.state.url is not None:
         yield source.problem("spec.state.url", "found a URL; expected spec.state.dynamodb to deploy on AWS")
 

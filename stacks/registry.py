@@ -6,6 +6,7 @@ Resource: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/reso
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from stacks.base import Home, output, set_up
 from stacks.bindings import App, EcrLifecyclePolicy, EcrRepository, EcrRepositoryEncryptionConfiguration, TerraformStack
 from stacks.inputs import Inputs
 
+#: An image in ECR: account, region, repository.
+_ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
+
 
 @dataclass(frozen=True)
 class ImageReference:
-    """What the task definition names. `repository_arn` is "" for an image of another registry."""
+    """What the task definition names. `repository_arn` is "" for an image that is not in ECR."""
 
     uri: str
     repository_arn: str
@@ -69,7 +73,13 @@ class RegistryStack(TerraformStack):
 def image_of(inputs: Inputs, home: Home) -> ImageReference:
     """The image of the manifest, or the one in our own registry."""
     uri = inputs.shared.image.uri
-    return ImageReference(uri, "") if uri else own_image(inputs, home)
+    if not uri:
+        return own_image(inputs, home)
+    elsewhere = _ECR.match(uri)
+    if elsewhere is None:
+        return ImageReference(uri, "")
+    account, region, repository = elsewhere.groups()
+    return ImageReference(uri, f"arn:{home.partition}:ecr:{region}:{account}:repository/{repository}")
 
 
 def own_image(inputs: Inputs, home: Home) -> ImageReference:

@@ -122,7 +122,9 @@ def add_service(
     )
     output(stack, f"{source.name}-service-name", service.name, "ECS service that runs the adapter.")
     output(stack, f"{source.name}-task-definition-arn", definition.arn, "Task definition of the adapter.")
-    output(stack, f"{source.name}-log-group", logs.name, "Log group: `aws logs tail NAME --follow`.")
+    output(stack, f"{source.name}-log-group", logs.name, "Log group of the adapter.")
+    tail = f"aws logs tail {logs.name} --follow --region {inputs.region}"
+    output(stack, f"{source.name}-logs-command", tail, "Shows what the adapter does.")
     return Watched(source=source, service=service.name, log_group=logs.name)
 
 
@@ -157,13 +159,14 @@ def task_statements(home: Home, parts: ServiceParts) -> list[dict[str, Any]]:
 
 def container(inputs: Inputs, source: SourceInputs, parts: ServiceParts, log_group: str) -> dict[str, Any]:
     """The container definition, without what equals ECS's defaults except where a reviewer looks for it."""
-    variables = source.environment | {
+    # Nobody can scrape it: a port is only listened on if the manifest asks for it.
+    variables = {"METRICS_PROMETHEUS_PORT": "0"} | source.environment
+    variables |= {
         "K_SINK": parts.sink_target,
         "STATE_URL": f"dynamodb://{source.table_name}?region={inputs.region}",
         "METRICS_EMF": "true",
         # Only the container's own health check asks.
         "HEALTH_ADDRESS": "127.0.0.1:8080",
-        "METRICS_PROMETHEUS_PORT": "0",
     }
     if parts.dead_letter_target:
         variables["DELIVERY_DEAD_LETTER_SINK"] = parts.dead_letter_target

@@ -38,6 +38,10 @@ def problems(*documents: dict[str, Any]) -> list[str]:
             "spec.adapterOverrides.env[0].name",
         ),
         ({"adapterOverrides": {"env": [{"name": "STATE_URL", "value": "x"}]}}, "spec.adapterOverrides.env[0].name"),
+        (
+            {"adapterOverrides": {"env": [{"name": "DELIVERY_DEAD_LETTER_SINK", "value": "x"}]}},
+            "spec.adapterOverrides.env[0].name",
+        ),
     ],
 )
 def test_what_fargate_cannot_run_is_refused(spec: dict[str, Any], path: str) -> None:

@@ -158,6 +158,38 @@ def test_the_image_is_that_of_our_registry_or_the_given_one(adapter_stack: Synth
     )
 
 
+@pytest.mark.parametrize(
+    ("uri", "repository"),
+    [
+        (
+            "210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/adapter:1.0",
+            "arn:aws:ecr:eu-west-1:210987654321:repository/team/adapter",
+        ),
+        ("example.com/adapter:1.0", None),
+    ],
+)
+def test_the_task_may_pull_the_image_of_the_manifest(
+    adapter_stack: Synthesize, uri: str, repository: str | None
+) -> None:
+    stack = adapter_stack(deployment(image={"uri": uri}), source())
+    statements = {each["Sid"]: each for each in stack.policy("aws_iam_role_policy", "customers_execution-policy")}
+    assert statements.get("PullImage", {}).get("Resource") == repository
+
+
+def test_outputs_tell_the_next_commands(adapter_stack: Synthesize) -> None:
+    outputs = {name: each["value"] for name, each in adapter_stack(source()).document["output"].items()}
+    logs = "${aws_cloudwatch_log_group.customers_logs.name}"
+    assert outputs["customers-logs-command"] == f"aws logs tail {logs} --follow --region eu-central-1"
+    assert outputs["customers-rotate-command"] == "python3 -m iam rotate ${aws_iam_user.customers_user.name}"
+    assert outputs["dashboard-url"].startswith("https://eu-central-1.console.aws.amazon.com/cloudwatch/home")
+
+
+def test_a_metrics_port_of_the_manifest_is_kept(adapter_stack: Synthesize) -> None:
+    assert adapter_stack(source()).variables()["METRICS_PROMETHEUS_PORT"] == "0"
+    env = [{"name": "METRICS_PROMETHEUS_PORT", "value": "9092"}]
+    assert adapter_stack(source(adapterOverrides={"env": env})).variables()["METRICS_PROMETHEUS_PORT"] == "9092"
+
+
 def test_one_customer_key_encrypts_everything(adapter_stack: Synthesize) -> None:
     stack = adapter_stack(
         deployment(encryption={"createKey": True}, alarms={"createTopic": True}),
