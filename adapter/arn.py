@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 #: Partitions that have Amazon Cognito user pools, with the shape of their regions' names.
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
-_ACCOUNT = re.compile(r"\d{12}")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _PARTITION = re.compile(r"aws(-[a-z]+)*")
 #: UserPoolIdType of the service's API: 1 to 55 characters.
 _POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+", re.ASCII)

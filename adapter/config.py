@@ -14,7 +14,7 @@ from typing import Any
 
 from adapter.arn import PoolArn
 from adapter.errors import ConfigError
-from adapter.values import MASK, Address, Secret, shown
+from adapter.values import MASK, Address, Secret, shown, shown_sink, sink
 from adapter.variables import LOG_LEVELS, VARIABLES
 
 
@@ -105,7 +105,8 @@ def effective(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
         text = given or variable.default
         if variable.secret and text:
             text = MASK
-        rows.append((variable.name, shown(text), "environment" if given else "default"))
+        show = shown_sink if variable.parse is sink else shown
+        rows.append((variable.name, show(text), "environment" if given else "default"))
     return rows
 
 
@@ -129,7 +130,7 @@ def _knative_level(text: str) -> str | None:
     """
     try:
         level = json.loads(json.loads(text)["zap-logger-config"])["level"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     level = {"warn": "warning"}.get(level, level) if isinstance(level, str) else None
     return level if level in LOG_LEVELS else None

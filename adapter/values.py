@@ -26,6 +26,9 @@ CORE_ATTRIBUTES: Final = frozenset(
 _EXTENSION = re.compile(r"[a-zA-Z0-9]+", re.ASCII)
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+#: Half a pair of UTF-16, which JSON can write and UTF-8, and so an event, can't hold.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_BEFORE_AT = re.compile(r".*@", re.DOTALL)
 
 
 class Secret(str):
@@ -59,6 +62,20 @@ def shown(text: str) -> str:
     host = parts.netloc.rpartition("@")
     netloc = f"{MASK}@{host[2]}" if host[1] else parts.netloc
     return urlunsplit((parts.scheme, netloc, parts.path, MASK if parts.query else "", ""))
+
+
+def shown_sink(text: str) -> str:
+    """A sink fit for people, whether it is a good one or mistyped."""
+    try:
+        sink(text)
+    except ValueError:
+        return _mistyped(text)
+    return shown(text)
+
+
+def _mistyped(text: str) -> str:
+    """In a URL with one slash, or behind a broken scheme, the user information is no part of its own."""
+    return _BEFORE_AT.sub(f"{MASK}@", shown(text))
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -173,12 +190,12 @@ def sink(text: str) -> str:
     if parts.scheme == "arn":
         try:
             arn = parse_arn(text)
-        except ArnError as error:
-            raise ValueError(f"is wrong: {error}") from None
+        except ArnError:
+            raise ValueError(f"is {_mistyped(text)!r}, which is not an ARN; {expected}") from None
         bus = arn.service == "events" and arn.resource.startswith("event-bus/")
         if arn.region and arn.account and (bus or (arn.service == "sqs" and "/" not in arn.resource)):
             return text
-    raise ValueError(f"is {shown(text)!r}; {expected}")
+    raise ValueError(f"is {_mistyped(text)!r}; {expected}")
 
 
 def state_url(text: str) -> str:
@@ -237,7 +254,7 @@ def extensions(text: str) -> Mapping[str, str]:
             raise ValueError(f"has the extension name {name!r}, an attribute of CloudEvents; choose another name")
         if name.lower() in result:
             raise ValueError(f"has the extension name {name.lower()!r} twice; names are lower-cased, so give it once")
-        if not isinstance(value, str) or _CONTROL.search(value):
+        if not isinstance(value, str) or _CONTROL.search(value) or _SURROGATE.search(value):
             raise ValueError(f"has a value for {name!r} that is no text; expected a string without control characters")
         result[name.lower()] = value
     return result

@@ -120,6 +120,11 @@ def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions, var
         "DELIVERY_TOKEN_FILE": options.token_file is not None,
         f"the URL of {variable}": "Authorization" in prepared.headers,
     }
+    if not _HEADER_VALUE.fullmatch(options.namespace):
+        problems.append(
+            "NAMESPACE: the header Kn-Namespace can't be set: expected a name without line breaks "
+            "and characters outside ISO 8859-1"
+        )
     if sum(credentials.values()) > 1:
         named = " and ".join(name for name, given in credentials.items() if given)
         problems.append(f"{named} give credentials for the sink; keep one of them")

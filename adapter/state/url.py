@@ -11,7 +11,7 @@ from adapter.errors import ConfigError
 
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 _EXPECTED = "expected sqlite:///relative.db, sqlite:////absolute/path.db or dynamodb://TABLE?region=REGION"
 
 

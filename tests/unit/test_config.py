@@ -119,6 +119,7 @@ def test_extension_names_are_lower_cased_as_the_original_does() -> None:
         '{"extensions":{"":"x"}}',
         '{"extensions":{"n":1}}',
         '{"extensions":{"n":"a\\u0000b"}}',
+        '{"extensions":{"n":"a\\ud800b"}}',
         '{"extensions":{"n":"1","N":"2"}}',
     ],
 )
@@ -192,3 +193,20 @@ def test_any_environment_is_read_or_refused_with_reasons(environment: dict[str, 
         found = error.problems
     assert {problem.split(" ")[0] for problem in found} <= names
     assert found or {"ARN", "K_SINK"} <= set(environment)
+
+
+@pytest.mark.parametrize(
+    "text", ["http:/ada:topsecret@sink.example/", "ada:topsecret@sink.example", "arn:http://ada:topsecret@sink.example"]
+)
+def test_the_password_of_a_mistyped_sink_is_not_shown(text: str) -> None:
+    assert "topsecret" not in problems(K_SINK=text)[0]
+    assert "topsecret" not in str(config.effective({**LEAST, "K_SINK": text}))
+
+
+def test_a_logging_configuration_without_end_does_not_stop_the_adapter() -> None:
+    assert config.load({**LEAST, "K_LOGGING_CONFIG": "[" * 100_000}).log_level == "info"
+
+
+@pytest.mark.parametrize(("digits", "others"), [("123456789012", "\u0661" * 12), ("central-1", "central-\u0661")])
+def test_digits_of_other_scripts_are_none_in_an_arn(digits: str, others: str) -> None:
+    assert problems(ARN=ARN.replace(digits, others))[0].startswith("ARN is wrong: ")

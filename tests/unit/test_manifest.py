@@ -285,3 +285,11 @@ def test_the_suggestions_in_the_example_are_valid_too() -> None:
     assert made.deployment.spec.alarms.create_topic
     assert made.sources[0].spec.delivery.dead_letter_sink is not None
     assert made.sources[0].spec.adapter_overrides.architecture == "ARM64"
+
+
+def test_a_key_given_without_its_mapping_is_not_shown() -> None:
+    found = problems(
+        with_spec("auth: {credentials: {accessKeyID: topsecret, secretAccessKey: topsecret, sessionToken: topsecret}}")
+    )
+    assert len(found) == 3
+    assert "topsecret" not in "\n".join(found)

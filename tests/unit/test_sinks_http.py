@@ -217,6 +217,8 @@ def test_a_proxy_of_another_kind_is_a_configuration_error(monkeypatch: pytest.Mo
         ({"headers": {"X Y": "x"}}, "'X Y' can't be set: expected letters"),
         ({"headers": {"X-Key": "topsecret\r\nx: y"}}, "'X-Key' can't be set: its value has line breaks"),
         ({"headers": {"X-Key": "topsecret€"}}, "'X-Key' can't be set"),
+        ({"namespace": "日本"}, "NAMESPACE: the header Kn-Namespace can't be set"),
+        ({"namespace": "a\r\nX-Key: b"}, "NAMESPACE: the header Kn-Namespace can't be set"),
         (
             {"token_file": Path("/nonexistent/token")},
             "DELIVERY_TOKEN_FILE: /nonexistent/token can't be read: No such file",
