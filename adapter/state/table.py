@@ -33,7 +33,8 @@ _UPSERT = f"""
 """
 
 #: SQLite's primary result codes that mean "this file is broken", not "not just now" (https://www.sqlite.org/rescode.html).
-_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+#: SQLITE_ERROR among them: the statements are sound, so it is the layout that they don't fit.
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 
 _Stored = tuple[
     int, str, str | None, bytes, bytes, int | None, str | None, int | None, int | None, int, int | None
@@ -51,6 +52,10 @@ def translated(where: str) -> Iterator[None]:
     """Turn SQLite's errors into the adapter's. `where` names the file for people."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of SQLite's own message, when it quotes what is damaged
+        raise StateError(
+            f"STATE_URL: {where} is damaged (not UTF-8); restore it from a backup, or move it away to start anew"
+        ) from error
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         if is_broken(error):

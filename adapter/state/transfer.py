@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
+from adapter.arn import ArnError, parse_pool_arn
 from adapter.errors import ConfigError
 from adapter.model import KnownUser
 from adapter.state.base import Meta, Store
@@ -21,6 +22,10 @@ FORMAT: Final = "cognito-source-state"
 VERSION: Final = 1
 #: Users read or written at once.
 _BATCH: Final = 5_000
+
+
+#: What every store can hold.
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class _Header(msgspec.Struct):
@@ -37,10 +42,10 @@ class _Line(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     sub: str | None = None
     enabled: bool | None = None
     status: str | None = None
-    created_ms: int | None = None
-    modified_ms: int | None = None
-    revision: int = 0
-    missing_since_ms: int | None = None
+    created_ms: _Int64 | None = None
+    modified_ms: _Int64 | None = None
+    revision: _Int64 = 0
+    missing_since_ms: _Int64 | None = None
 
 
 def export_lines(store: Store) -> Iterator[bytes]:
@@ -62,15 +67,25 @@ def read_header(line: bytes, name: str) -> tuple[int, Meta]:
     """
     try:
         header = msgspec.json.decode(line, type=_Header)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         header = None
-    if header is None or header.format != FORMAT:
+    if header is None or header.format != FORMAT or not _is_sound(header.meta):
         raise ConfigError(f"{name}, line 1: not an exported state; expected a file that `state export` wrote")
     if header.version > VERSION:
         raise ConfigError(
             f"{name}, line 1: format version {header.version}, this adapter knows up to {VERSION}; use a newer adapter"
         )
     return header.users, header.meta
+
+
+def _is_sound(meta: Meta) -> bool:
+    """Whether it is of a pool, with numbers that every store can hold."""
+    numbers = (meta.baseline_started_ms, meta.last_sweep_ms, meta.sweeps)
+    try:
+        parse_pool_arn(meta.pool_arn)
+    except ArnError:
+        return False
+    return all(number is None or -(2**63) <= number < 2**63 for number in numbers)
 
 
 def read_users(lines: Iterable[bytes], name: str) -> Iterator[KnownUser]:
@@ -85,7 +100,7 @@ def read_users(lines: Iterable[bytes], name: str) -> Iterator[KnownUser]:
             found = decode(line)
             members = msgspec.structs.asdict(found)
             members["digest"], members["attributes"] = bytes.fromhex(found.digest), bytes.fromhex(found.attributes)
-        except (ValueError, msgspec.MsgspecError):
+        except (ValueError, RecursionError, msgspec.MsgspecError):
             raise ConfigError(f"{name}, line {number}: not a user; the file is damaged, export it again") from None
         yield KnownUser(**members)
 

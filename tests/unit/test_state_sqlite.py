@@ -321,3 +321,14 @@ def test_an_adapter_that_waits_gives_up_when_told_to(path: Path) -> None:
     with pytest.raises(HeldError):
         open_store(f"sqlite:///{path}", POOL, waiting=lambda _holder: None, pause=lambda _seconds: True)
     first.close()
+
+
+@pytest.mark.parametrize("damage", [b"pool_arn T\xffXT", b"pool_xxx TEXT", b"\xff\xff\xff\xff\xff\xff\xff\xff TEXT"])
+def test_a_damaged_layout_is_a_damaged_file_whatever_sqlite_says(path: Path, damage: bytes) -> None:
+    _filled(path, 1)
+    data = path.read_bytes()
+    _overwrite(path, data.index(b"pool_arn TEXT"), damage)
+    before = _fingerprint(path.parent)
+    with pytest.raises(StateError, match="damaged"):
+        SqliteStore(path, POOL)
+    assert _fingerprint(path.parent) == before
