@@ -123,9 +123,13 @@ def _read_secret(settings: Settings) -> _Key:
         raise CredentialsError(
             f"the secret {arn} can't be read ({name}); check network and credentials", code=name
         ) from None
+    return _read_key(text, arn)
+
+
+def _read_key(text: str, arn: str) -> _Key:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     members = value if isinstance(value, dict) else {}
     key_id, secret, token = (members.get(name) for name in (_KEY_ID, _SECRET_KEY, _TOKEN))
@@ -133,7 +137,7 @@ def _read_secret(settings: Settings) -> _Key:
         raise CredentialsError(
             f"the secret {arn} holds no key; expected JSON with {_KEY_ID} and {_SECRET_KEY}", code="NoKey"
         )
-    return key_id, secret, token or None
+    return key_id, secret, token if isinstance(token, str) and token else None
 
 
 def _assume(session: Session, settings: Settings) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.arn import PoolArn
 from iam import names
-from iam.errors import InputError
+from iam.aws import Aws
+from iam.errors import InputError, KeyUnusableError
 from iam.names import Home
-from iam.secret import version_id
+from iam.options import Duration
+from iam.secret import CURRENT, SecretState, read, version_id
 
 
 @given(st.from_regex(r"[a-z]{2}-[a-z]{1,30}-[1-9]_[0-9a-zA-Z]{1,15}", fullmatch=True))
@@ -84,3 +89,37 @@ def test_tags_tell_who_made_a_thing(tags: dict[str, str], owner: str | None) -> 
 @given(st.from_regex(r"[A-Z0-9]{16,128}", fullmatch=True))
 def test_the_id_of_a_secret_s_version_is_one_that_aws_takes(key_id: str) -> None:
     assert 32 <= len(version_id(key_id)) <= 64
+
+
+class _Holds:
+    """Secrets Manager with this text in the secret."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def call(self, action: str, resource: str, /, region: str | None = None, **parameters: Any) -> dict[str, Any]:
+        return {"SecretString": self._text}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"AWS_ACCESS_KEY_ID":"AKIA","AWS_SECRET_ACCESS_KEY":null}',
+        '{"AWS_ACCESS_KEY_ID":"","AWS_SECRET_ACCESS_KEY":"topsecret"}',
+        '{"AWS_ACCESS_KEY_ID":["AKIA"],"AWS_SECRET_ACCESS_KEY":"topsecret"}',
+        '["topsecret"]',
+        "topsecret",
+        "[" * 60_000,
+    ],
+)
+def test_a_secret_without_a_key_is_refused_and_not_shown(text: str) -> None:
+    secret = SecretState("arn:aws:secretsmanager:eu-central-1:1:secret:x", "eu-central-1", {"v": (CURRENT,)})
+    with pytest.raises(KeyUnusableError, match="is not a JSON object with") as caught:
+        read(cast("Aws", _Holds(text)), secret, CURRENT)
+    assert "topsecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "d", "9" * 5_000 + "s", "\u0663d", "d", "-1d"])
+def test_an_age_that_is_no_number_of_seconds_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no duration"):
+        Duration().convert(text, None, None)

@@ -135,3 +135,19 @@ def _manifest_or_problems(raw: str | bytes) -> None:
         problems = error.problems
     assert problems
     assert all(problem and problem.isprintable() for problem in problems)
+
+
+@pytest.mark.parametrize("value", ['"\\U00110000"', "1" + ":1" * 200 + ".0", "0x" + "f" * 5_000])
+def test_numbers_beyond_what_python_can_hold_are_refused_in_one_line(value: str) -> None:
+    assert refusal(SMALLEST + f"  polling:\n    maxRps: {value}\n").startswith("s.yaml:10: ")
+
+
+def test_a_yaml_version_beyond_what_python_can_hold_is_refused_in_one_line() -> None:
+    assert refusal(f"%YAML 1.{'9' * 5_000}\n---\n{SMALLEST}").startswith("s.yaml:1: ")
+
+
+@pytest.mark.parametrize("opener", ["{", "["])
+def test_hopeless_depths_are_refused_at_once(opener: str) -> None:
+    began = time.process_time()
+    assert "nested too deeply" in refusal(opener * 100_000)
+    assert time.process_time() - began < 1

@@ -84,6 +84,26 @@ def test_deep_nesting_is_refused_and_not_a_crash() -> None:
     assert refusal(b'{"format_version": "1.2", "planned_values": {}, "resource_changes": ' + deep + b"}")
 
 
+def test_bytes_that_are_not_utf8_are_refused_wherever_they_are() -> None:
+    whole = json.dumps(plan(resource("aws_x.HERE", "update", before={}, after={"a": "THERE"}))).encode()
+    assert "not UTF-8" in refusal(whole.replace(b"HERE", b"\xff", 1))
+    assert "not UTF-8" in refusal_of_all(whole.replace(b"THERE", b"\xff"))
+
+
+@pytest.mark.parametrize("odd", [True, 1, "text", {"a": 1}, [1], None])
+@pytest.mark.parametrize("member", ["resources", "module_calls", "variables", "outputs"])
+def test_a_configuration_of_another_shape_is_passed_over(member: str, odd: Any) -> None:
+    configuration = {"root_module": {member: odd}, "provider_config": odd}
+    assert review({**plan(resource("aws_sqs_queue.q", after={"name": "q"})), "configuration": configuration}).changes
+
+
+@pytest.mark.parametrize("odd", [True, 1, "text", {"a": 1}, [1], None])
+@pytest.mark.parametrize("member", ["expressions", "depends_on", "provisioners", "address"])
+def test_a_configured_resource_of_another_shape_is_passed_over(member: str, odd: Any) -> None:
+    configuration = {"root_module": {"resources": [{"address": "aws_sqs_queue.q", member: odd}]}}
+    assert review({**plan(resource("aws_sqs_queue.q", after={"name": "q"})), "configuration": configuration}).changes
+
+
 def refusal_of_all(data: bytes) -> str:
     """Values are only decoded when they are looked at."""
     with pytest.raises(PlanError) as caught:
