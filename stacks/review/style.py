@@ -102,7 +102,7 @@ svg .box{fill:var(--card);stroke:var(--line);stroke-width:1.5}
 svg .line{fill:none;stroke:var(--soft);stroke-width:1.4;opacity:.75}
 svg marker path{fill:var(--soft)}
 svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--ink)}
-svg .title{font-size:13.5px;font-weight:600}svg .kind{font-size:12px;fill:var(--soft)}
+svg .title{font-size:12.5px;font-weight:600}svg .kind{font-size:11.5px;fill:var(--soft)}
 svg .sign{font-size:15px;font-weight:700}
 svg .create .stripe,svg .create .sign{fill:var(--good)}svg .update .stripe,svg .update .sign{fill:var(--warn)}
 svg .replace .stripe,svg .replace .sign,svg .destroy .stripe,svg .destroy .sign{fill:var(--bad)}

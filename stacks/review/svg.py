@@ -12,7 +12,7 @@ from stacks.review.model import Action
 from stacks.review.sentences import SIGNS, VERBS
 
 _TITLE_MAX = 17
-_KIND_MAX = 22
+_KIND_MAX = 23
 #: Larger diagrams aren't drawn by GitHub's Mermaid in a useful size.
 _MERMAID_MAX = 40
 
@@ -63,7 +63,7 @@ def _spoken(found: Picture) -> str:
 
 def _box(node: Node, at: Placed) -> Markup:
     count = f" ({node.count})" if node.count > 1 else ""
-    title = clip(plain(node.title), _TITLE_MAX - len(count)) + count
+    title = _shortened(plain(node.title), _TITLE_MAX - len(count)) + count
     return el(
         "g",
         el("title", f"{VERBS[node.action]}: {node.title} ({node.kind})"),
@@ -71,9 +71,17 @@ def _box(node: Node, at: Placed) -> Markup:
         el("rect", x=at.x, y=at.y + 8, width="4", height=HEIGHT - 16, rx="2", class_="stripe"),
         el("text", title, x=at.x + 14, y=at.y + 21, class_="title"),
         el("text", clip(node.kind, _KIND_MAX), x=at.x + 14, y=at.y + 38, class_="kind"),
-        el("text", SIGNS[node.action], x=at.x + WIDTH - 12, y=at.y + 21, class_="sign", text_anchor="end"),
+        el("text", SIGNS[node.action], x=at.x + WIDTH - 8, y=at.y + 21, class_="sign", text_anchor="end"),
         class_=f"node {CLASSES[node.action]}",
     )
+
+
+def _shortened(title: str, length: int) -> str:
+    """Without its middle: names that begin alike differ at their ends."""
+    if len(title) <= length:
+        return title
+    end = length // 2
+    return f"{title[: length - end - 1]}…{title[-end:]}"
 
 
 def _curve(points: tuple[tuple[float, float], ...]) -> str:
