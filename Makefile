@@ -23,6 +23,10 @@ demo: tools ## Deploy to an emulated AWS, change users, see the events, destroy 
 test: .test-tools ## Run all tests, real deployments to the emulated AWS among them
 	@$(RUN) python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
+.PHONY: fuzz
+fuzz: tools ## Try 100,000 odd inputs on every parser of outside input (4 minutes on 2 cores): make fuzz INPUTS=2000
+	@$(RUN) python -m tests.fuzz --inputs $(or $(INPUTS),100000) $(FUZZ)
+
 .PHONY: chaos
 chaos: tools ## Kill the adapter 200 times at random moments, compare consumer and pool: make chaos KILLS=20
 	@$(RUN) python -m tests.chaos --kills $(or $(KILLS),200) $(CHAOS)

@@ -1,0 +1,183 @@
+"""What servers answer: HTTP/1.1 byte by byte, pages of ListUsers, single users."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Sequence
+from random import Random
+from typing import Any, cast
+
+from adapter.cognito.decode import decode_answer, decode_user
+from adapter.errors import UnavailableError
+from adapter.http1 import Answer, BadAnswerError, Connection, Limits
+from tests.fuzz.engine import Target, promise
+from tests.fuzz.mutate import binary
+from tests.fuzz.structure import mutated, written
+from tests.fuzz.targets.texts import CANARY
+
+_STRICT = Limits(connect_s=5)
+_CUTTING = Limits(connect_s=5, cut_s=1, body_bytes=100)
+_REQUEST = b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n"
+_HEAD = b"HTTP/1.1 200 OK\r\n"
+_WIRE = binary(
+    [
+        _HEAD + b"Content-Length: 5\r\n\r\nhello",
+        _HEAD + b"Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: x\r\n\r\n",
+        _HEAD + b"Connection: close\r\n\r\nuntil the end",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+        + _HEAD
+        + b"Content-Length: 0\r\n\r\n",
+        b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 120\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+    ],
+    [
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b":",
+        b"HTTP/1.1 ",
+        b"HTTP/2",
+        b"Content-Length: ",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"0\r\n\r\n",
+        b"ffffffffffffffff",
+        b"-1",
+        b"200",
+        b"304",
+        b"\r\n\r\n",
+        b"Connection: close\r\n",
+        b"Upgrade: x\r\nConnection: Upgrade\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+    ],
+    200_000,
+)
+
+
+class _Socket:
+    """A socket on which these pieces arrive, and then the end."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._descriptor = os.open(os.devnull, os.O_RDWR)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def settimeout(self, seconds: float) -> None:
+        promise(seconds > 0, "a wait is longer than nothing")
+
+    def sendall(self, data: bytes) -> None:
+        promise(data == _REQUEST, "the request is sent as it is")
+
+    def recv(self, most: int) -> bytes:
+        piece = next(self._pieces, b"")
+        promise(len(piece) <= most, "the test sends no more than is asked for")
+        return piece
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _exchange(pieces: Sequence[bytes], limits: Limits) -> Answer:
+    connection = Connection(cast("Any", _Socket([piece for piece in pieces if piece])), limits)
+    try:
+        return connection.exchange(_REQUEST, time.monotonic() + 3_600)
+    finally:
+        connection.close()
+
+
+def _make_wire(rng: Random) -> tuple[bytes, int, bool]:
+    return _WIRE.make(rng), rng.randrange(1, 40), rng.random() < 0.5
+
+
+def _wire(given: tuple[bytes, int, bool]) -> None:
+    data, step, cutting = given
+    limits = _CUTTING if cutting else _STRICT
+    # In pieces; long ones in larger pieces, so that their number stays small.
+    step = max(step, len(data) // 200)
+    outcomes = [_outcome([data[n : n + size] for n in range(0, len(data), size)], limits) for size in (step, 65_536)]
+    if len(data) < 32_768 and not cutting:
+        first, second = (each if isinstance(each, Answer) else type(each) for each in outcomes)
+        promise(first == second, "an answer does not depend on how it is cut into pieces")
+    for outcome in outcomes:
+        if not isinstance(outcome, Answer):
+            raise outcome
+        promise(200 <= outcome.status < 1_000, "a status is a final one")
+        promise(len(outcome.body) <= limits.body_bytes, "a body is as long as allowed")
+
+
+def _outcome(pieces: Sequence[bytes], limits: Limits) -> Answer | BadAnswerError | ConnectionResetError:
+    try:
+        return _exchange(pieces, limits)
+    except (ConnectionResetError, BadAnswerError) as error:
+        return error
+
+
+_USER: dict[str, Any] = {
+    "Attributes": [
+        {"Name": "email", "Value": f"{CANARY}@example.org"},
+        {"Name": "email_verified", "Value": "true"},
+        {"Name": "sub", "Value": "2b1c4d5e-7f60-4b8a-9c3d-0e1f2a3b4c5d"},
+    ],
+    "Enabled": True,
+    "MFAOptions": [{"AttributeName": "phone_number", "DeliveryMedium": "SMS"}],
+    "UserCreateDate": 1641031200.123,
+    "UserLastModifiedDate": 1.641031200456e9,
+    "UserStatus": "CONFIRMED",
+    "Username": CANARY,
+}
+_WORDS = (
+    *("Users", "PaginationToken", "Username", "Attributes", "Name", "Value", "Enabled", "UserStatus", "UserCreateDate"),
+    *(
+        "UserLastModifiedDate",
+        "MFAOptions",
+        "sub",
+        CANARY,
+        "2022-01-01T10:00:00Z",
+        "1641031200",
+        "0001-01-01T00:00+23:59",
+    ),
+    *("9999-12-31T23:59:59.999999-23:59", "1e15", "-1e15", "NaN", "sNaN1", "1E+1000000", "1_000", "٣"),
+)
+_PAGE: dict[str, Any] = {"PaginationToken": "token", "Users": [_USER, _USER | {"Username": "b"}]}
+_PAGES = binary([json.dumps(_PAGE).encode(), b'{"Users":[]}'], [word.encode() for word in _WORDS])
+_USERS = binary([json.dumps(_USER).encode(), b'{"Username":"x"}'], [word.encode() for word in _WORDS])
+
+
+def _make_page(rng: Random) -> bytes:
+    return _PAGES.make(rng) if rng.random() < 0.5 else written(rng, mutated(rng, _PAGE, _WORDS))
+
+
+def _page(body: bytes) -> None:
+    users, token = decode_answer(body)
+    promise(token is None or token, "a token is not empty")
+    made = list(users)
+    promise(len(made) == len(users), "a page has as many users as it says")
+    for raw in made:
+        _user(raw)
+
+
+def _make_user(rng: Random) -> bytes:
+    return _USERS.make(rng) if rng.random() < 0.5 else written(rng, mutated(rng, _USER, _WORDS))
+
+
+def _user(raw: bytes) -> None:
+    user = decode_user(raw)
+    for moment in (user.created_ms, user.modified_ms):
+        promise(moment is None or -62_135_596_800_000 <= moment <= 253_402_300_799_999, "a date is in its range")
+    for text in (user.username, user.status or "", *(value or "" for _, value in user.attributes)):
+        text.encode()
+    promise(CANARY not in repr(dataclasses.replace(user, status=None)), "a user's repr holds no data")
+
+
+TARGETS = (
+    Target(name="http1", make=_make_wire, parse=_wire, refusals=(BadAnswerError, ConnectionResetError)),
+    Target(name="listusers-page", make=_make_page, parse=_page, refusals=(UnavailableError,), secret=lambda _: CANARY),
+    Target(name="listusers-user", make=_make_user, parse=_user, refusals=(UnavailableError,), secret=lambda _: CANARY),
+)
