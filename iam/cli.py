@@ -104,7 +104,7 @@ def bootstrap(
     Run twice, it changes nothing; run after a failure, it completes. What a stack manages is left alone.
 
     \b
-      python -m iam bootstrap arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI
+      python -m iam bootstrap ARN --tag team=identity
       python -m iam bootstrap --manifest source.yaml --dry-run
     """  # noqa: D301 - click's mark for lines that it must not join
     pools = read_pools(arns, manifest)
@@ -117,7 +117,7 @@ def bootstrap(
         region=region or pools[0].region,
         secret_name=names.check_secret_name(secret_name or names.default_secret_name(user_name)),
         path=names.check_path(path) if path else None,
-        boundary=boundary,
+        boundary=names.check_boundary(boundary) if boundary else None,
         kms_key=kms_key,
         tags=names.check_tags(_pairs(tags)),
         verify_wait_s=wait,

@@ -32,6 +32,7 @@ SECRET_NAME_MAX = 220
 _USER_NAME = re.compile(r"[\w+=,.@-]+", re.ASCII)
 _PATH = re.compile(r"/([\x21-\x7e]+/)?")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]+")
+_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
 _TAG = re.compile(r"[\w\s_.:/=+\-@]*")
 
 
@@ -123,6 +124,19 @@ def check_secret_name(name: str) -> str:
     if len(name) > SECRET_NAME_MAX or not _SECRET_NAME.fullmatch(name):
         raise InputError(f"{name!r} is no name for the secret; 1 to {SECRET_NAME_MAX} letters, digits and /_+=.@-")
     return name
+
+
+def check_boundary(arn: str) -> str:
+    """The ARN, when it is that of a policy.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not _POLICY_ARN.fullmatch(arn):
+        raise InputError(
+            f"--boundary {arn!r} is no ARN of a managed policy, like arn:PARTITION:iam::ACCOUNT:policy/NAME"
+        )
+    return arn
 
 
 def check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:

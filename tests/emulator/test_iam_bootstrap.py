@@ -181,6 +181,7 @@ def test_names_at_their_length_limits_work(world: World) -> None:
         (["--tag", "novalue"], "is no KEY=VALUE"),
         (["--tag", "cognito-source:managed-by=me"], "not yours to set"),
         (["--wait", "soon"], "is no duration"),
+        (["--boundary", "AdministratorAccess"], "is no ARN of a managed policy"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_asked_of_aws(
@@ -257,6 +258,14 @@ def test_tags_and_the_kms_key_are_given_to_what_is_created(world: World) -> None
     assert {"Key": "team", "Value": "identity"} in secret["Tags"]
     assert secret["KmsKeyId"] == "alias/ours"
     assert {"Key": "team", "Value": "identity"} in world.client("iam").list_user_tags(UserName=NAME)["Tags"]
+
+
+def test_the_boundary_is_given_to_the_user(world: World) -> None:
+    boundary = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+    plan = json.loads(world.bootstrap("--boundary", boundary, "--dry-run", "--output", "json").stdout)
+    (created,) = [step["do"] for step in plan["steps"] if step["kind"] == "CreateUser"]
+    assert created.endswith(f", with the permissions boundary {boundary}")
+    world.bootstrap("--boundary", boundary)
 
 
 def test_after_revoke_the_secret_is_restored_with_a_new_key(world: World) -> None:

@@ -319,11 +319,4 @@ def test_the_plans_import_no_boto3_and_read_no_clock_and_no_environment() -> Non
 def test_no_module_holds_a_partition_an_account_or_a_region() -> None:
     for path in Path(iam.__file__).parent.glob("*.py"):
         code = path.read_text(encoding="utf-8")
-        strings = {
-            node.value
-            for node in ast.walk(ast.parse(code))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value
-        }
-        assert not [each for each in strings if "arn:aws:" in each or "eu-central-1" in each or "us-east-1" in each], (
-            path
-        )
+        assert not [each for each in ("arn:aws:", "eu-central-1", "us-east-1", "123456789012") if each in code], path
