@@ -46,7 +46,7 @@ class AwsError(IamError):
     @property
     def denied(self) -> bool:
         """Whether the caller lacks the permission."""
-        return self.code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+        return self.code in {"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "UnauthorizedOperation"}
 
     @property
     def missing(self) -> bool:
