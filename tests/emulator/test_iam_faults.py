@@ -115,3 +115,24 @@ def test_the_answer_to_any_change_may_be_lost(world: World, command: str) -> Non
     for number, action in enumerate(actions):
         if is_change(action):
             fails_then_finishes(world, command, Fault(number, "ReadTimeoutError", too_late=True), action)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_run_that_is_killed_before_any_change_is_finished_by_the_next(world: World, command: str) -> None:
+    """Nothing can clean up after a kill, so a key that was made and not yet stored stays behind."""
+    for number, action in enumerate(clean_run(world, command)):
+        if not is_change(action):
+            continue
+        COMMANDS[command][0](world)
+
+        def kill(_: str, at: int = number) -> None:
+            if len(world.calls) - 1 == at:
+                raise KeyboardInterrupt
+
+        world.before = kill
+        assert run(world, command, ok=False) == 130
+        world.before = lambda _: None
+        if command == "rotate":
+            assert a_usable_key_is_there(world), action
+        run(world, command, ok=True)
+        finished(world, command)
