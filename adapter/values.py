@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from adapter.arn import ArnError, PoolArn, parse_arn, parse_pool_arn
 from adapter.delivery.duration import DurationError, parse_duration
@@ -185,7 +185,14 @@ def sink(text: str) -> str:
         raise ValueError(f"is not a URL; {expected}") from None
     if parts.scheme in {"http", "https"} and host and not _CONTROL.search(text) and " " not in text:
         return text
-    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/") and len(parts.path) > 1:
+    path = unquote(parts.path)
+    if (
+        parts.scheme == "file"
+        and not parts.netloc
+        and path.startswith("/")
+        and path != "/"
+        and not _CONTROL.search(path)
+    ):
         return text
     if parts.scheme == "arn":
         try:

@@ -169,7 +169,8 @@ def _tls_context(options: HttpOptions, bundle: object) -> ssl.SSLContext:
             problems.append(f"{file}: can't be read: {error.strerror}")
     for name, text in texts:
         try:
-            context.load_verify_locations(cadata=text)
+            # Only comments may hold other characters, and bundles often do; Python takes none.
+            context.load_verify_locations(cadata=text.encode("ascii", "replace").decode("ascii"))
         except (ssl.SSLError, ValueError):
             problems.append(f"{name}: expected CA certificates as PEM text (-----BEGIN CERTIFICATE-----)")
     if problems:

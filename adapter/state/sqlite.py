@@ -13,7 +13,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,8 +46,7 @@ class SqliteStore:
         self._pool_arn = pool_arn
         self._where = f"the state file {path}"
         _check_place(path, self._where)
-        exists = path.exists()
-        if exists:
+        if path.exists():
             _check_header(path, self._where)
         try:
             self._lock = FileLock(lock_path(path))
@@ -103,10 +102,16 @@ class SqliteStore:
 
 
 def _uri(path: Path, query: str) -> str:
-    return f"file:{quote(os.fspath(path.absolute()))}?{query}"
+    return f"file:{quote(os.fsencode(path.absolute()))}?{query}"
 
 
 def _check_place(path: Path, where: str) -> None:
+    try:
+        for name in (path, lock_path(path)):
+            with suppress(FileNotFoundError):
+                name.lstat()
+    except OSError as error:  # a name that is too long, a folder that is a file or may not be entered
+        raise StateError(f"STATE_URL: {where} can't be looked at ({error.strerror}); name another place") from error
     folder = path.parent
     if not folder.is_dir():
         raise StateError(f"STATE_URL: the folder {folder} of {where} does not exist; create it, or name another place")

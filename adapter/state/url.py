@@ -12,6 +12,7 @@ from adapter.errors import ConfigError
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EXPECTED = "expected sqlite:///relative.db, sqlite:////absolute/path.db or dynamodb://TABLE?region=REGION"
 
 
@@ -68,7 +69,7 @@ def _sqlite(url: str, host: str, path: str, query: str) -> SqliteUrl:
     if query:
         raise ConfigError(f"STATE_URL: {url!r} has a query; sqlite: takes none (write %3F when it is part of a name)")
     name = unquote(path[1:])
-    if not name or name.endswith("/") or "\0" in name:
+    if not name or name.endswith("/") or _CONTROL.search(name):
         raise ConfigError(f"STATE_URL: {url!r} names no file; {_EXPECTED}")
     if name == ":memory:":
         raise ConfigError(f"STATE_URL: {url!r} would forget everything at the next start; name a file")
@@ -89,8 +90,8 @@ def _dynamodb(url: str, table: str, path: str, query: str) -> DynamoUrl:
             problems.append(f"STATE_URL: {url!r} has the parameter {name!r}; expected region or cache")
         elif name in found:
             problems.append(f"STATE_URL: {url!r} has the parameter {name!r} twice; give it once")
-        elif not value:
-            problems.append(f"STATE_URL: {url!r} has an empty {name!r}; give it a value or leave it out")
+        elif not value or _CONTROL.search(value):
+            problems.append(f"STATE_URL: {url!r} has no usable {name!r}; give it a value or leave it out")
         found[name] = value
     region = found.get("region") or None
     if region and not _REGION.fullmatch(region):

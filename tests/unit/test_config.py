@@ -210,3 +210,8 @@ def test_a_logging_configuration_without_end_does_not_stop_the_adapter() -> None
 @pytest.mark.parametrize(("digits", "others"), [("123456789012", "\u0661" * 12), ("central-1", "central-\u0661")])
 def test_digits_of_other_scripts_are_none_in_an_arn(digits: str, others: str) -> None:
     assert problems(ARN=ARN.replace(digits, others))[0].startswith("ARN is wrong: ")
+
+
+@pytest.mark.parametrize("text", ["file:///tmp/a%00b", "file:///tmp/a%0Ab", "file:///"])
+def test_a_file_that_can_have_no_such_name_is_no_sink(text: str) -> None:
+    assert problems(K_SINK=text)[0].startswith("K_SINK is ")

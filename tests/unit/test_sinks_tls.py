@@ -48,7 +48,7 @@ def post(url: str, options: HttpOptions, count: int = 1) -> Outcome:
 
 
 def test_a_private_ca_given_as_text_is_trusted(server: SinkServer, ca: trustme.CA) -> None:
-    text = "# the CA of our cluster\n" + pem(trustme.CA()) + pem(ca)
+    text = "# the CA of our cluster: Főtanúsítvány\n" + pem(trustme.CA()) + pem(ca)
     assert isinstance(post(server.url, HttpOptions(ca_certs=text), count=3), Delivered)
     assert len({id(request.connection) for request in server.requests}) == 1
 

@@ -332,3 +332,11 @@ def test_a_damaged_layout_is_a_damaged_file_whatever_sqlite_says(path: Path, dam
     with pytest.raises(StateError, match="damaged"):
         SqliteStore(path, POOL)
     assert _fingerprint(path.parent) == before
+
+
+def test_a_file_name_that_is_not_utf8_is_one_like_any_other(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/state-\xff.db"))
+    _filled(path, 1)
+    store = SqliteStore(path, POOL)
+    assert store.count() == 1
+    store.close()
