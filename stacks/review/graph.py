@@ -87,6 +87,7 @@ class Node:
 
     key: str
     title: str
+    #: The second line: its type, or the names of the objects where the title is the type.
     kind: str
     action: Action
     #: How many objects it stands for.
@@ -150,8 +151,10 @@ def _node(key: str, found: list[Change], *, by_type: bool) -> Node:
     first = found[0]
     actions = {c.action for c in found}
     worst = next((a for a in _WORST if a in actions), Action.NOOP)
-    title = _POOLED.get(first.type, "") or (kind_in_words(first.type) if by_type else first.name)
-    return Node(key, title, kind_in_words(first.type), worst, len(found))
+    kind = kind_in_words(first.type)
+    if by_type:
+        return Node(key, kind, ", ".join(dict.fromkeys(c.name for c in found)), worst, len(found))
+    return Node(key, _POOLED.get(first.type, first.name), kind, worst, len(found))
 
 
 def _references(plan: Plan, box_of: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str]]:
