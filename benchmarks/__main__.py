@@ -14,10 +14,9 @@ from typing import Final
 
 import click
 
-from benchmarks import events, quota, signup, start, sweep
+from benchmarks import events, quota, report, signup, start, sweep
 from benchmarks.measure import Figure, Options, say, table
 
-LATEST: Final = Path(__file__).parent / "latest.json"
 PARTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
     "sweep": sweep.run,
     "events": events.run,
@@ -33,9 +32,18 @@ PARTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(list(PARTS)), help="Measure this part only (repeatable).")
 @click.option("--quick", is_flag=True, help="Two rounds, and 100,000 users instead of a million: a minute or two.")
-@click.option("--out", type=click.Path(path_type=Path), default=LATEST, show_default=True, help="Where to write JSON.")
-def main(*, only: tuple[str, ...], quick: bool, out: Path) -> None:
-    """Measure the adapter against its baselines. No network; about five minutes on two quiet cores."""
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where to write JSON; else latest.json, if all is measured."
+)
+@click.option("--tables", is_flag=True, help="Measure nothing: write the tables of docs/performance.md anew.")
+def main(*, only: tuple[str, ...], quick: bool, out: Path | None, tables: bool) -> None:
+    """Measure the adapter against its baselines. No network; about five minutes on two quiet cores.
+
+    A whole run writes benchmarks/latest.json and the tables of docs/performance.md.
+    """
+    if tables:
+        report.update()
+        return
     os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     options = Options(rounds=2, users=100_000) if quick else Options()
     begun = time.monotonic()
@@ -43,7 +51,7 @@ def main(*, only: tuple[str, ...], quick: bool, out: Path) -> None:
     for name in only or PARTS:
         figures += PARTS[name](options)
     seconds = time.monotonic() - begun
-    report = {
+    found = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds),
         "python": platform.python_version(),
@@ -51,8 +59,13 @@ def main(*, only: tuple[str, ...], quick: bool, out: Path) -> None:
         "load": [round(value, 1) for value in os.getloadavg()],
         "figures": {figure.key: figure.as_json() for figure in figures},
     }
-    out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    say(f"{seconds:.0f} s, written to {out}")
+    whole = not only and not quick
+    target = out or (report.LATEST if whole else None)
+    if target is not None:
+        target.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if target == report.LATEST:
+        report.update()
+    say(f"{seconds:.0f} s")
     sys.stdout.write(table(figures) + "\n")
 
 
