@@ -127,7 +127,7 @@ def read_answer(body: bytes) -> tuple[list[KnownUser], dict[str, dict[str, str]]
     try:
         answer = _answer(body)
         return [_user(item.sk.S, item.v.B) for item in answer.Items if item.v is not None], answer.LastEvaluatedKey
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(
             "STATE_URL: the DynamoDB table has items that this adapter did not write; use a table of its own"
         ) from error

@@ -122,5 +122,5 @@ def _read_holder(descriptor: int) -> Holder:
     try:
         found = json.loads(os.pread(descriptor, 4096, 0))
         return Holder(host=str(found["host"]), pid=int(found["pid"]), since=str(found["since"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Holder()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import click
@@ -13,29 +14,16 @@ from tests.fuzz.engine import Tally
 from tests.fuzz.parallel import processes_of, run_slice, slices
 from tests.fuzz.targets import TARGETS
 
+_HEAD = ("parser", "inputs", "accepted", "refused", "findings", "CPU s", "slowest s")
 
-def _table(tallies: dict[str, Tally]) -> str:
-    head = ("parser", "inputs", "accepted", "refused", "findings", "CPU s", "slowest s")
-    rows = [
-        (
-            name,
-            f"{t.inputs:,}",
-            f"{t.accepted:,}",
-            f"{t.refused:,}",
-            f"{t.bad:,}",
-            f"{t.seconds:.1f}",
-            f"{t.slowest:.2f}",
-        )
-        for name, t in tallies.items()
-    ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = (
-        "  ".join(
-            cell.ljust(w) if n == 0 else cell.rjust(w) for n, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in (head, *rows)
-    )
-    return "\n".join(lines)
+
+def _line(cells: Sequence[str]) -> str:
+    return f"{cells[0]:16}" + "".join(f"{cell:>11}" for cell in cells[1:])
+
+
+def _row(name: str, tally: Tally) -> str:
+    counts = (tally.inputs, tally.accepted, tally.refused, tally.bad)
+    return _line([name, *(f"{count:,}" for count in counts), f"{tally.seconds:.1f}", f"{tally.slowest:.2f}"])
 
 
 def _told(tally: Tally, seed: int) -> None:
@@ -76,8 +64,9 @@ def main(*, inputs: int, seed: int | None, only: tuple[str, ...], at: int | None
             for future in futures:
                 tallies[name].add(future.result())
             _told(tallies[name], seed)
-            click.echo(f"... {name}: {tallies[name].inputs:,} inputs", err=True)
-    click.echo(_table(tallies))
+            click.echo(f"... {_row(name, tallies[name])}", err=True)
+    for line in (_line(_HEAD), *(_row(name, tally) for name, tally in tallies.items())):
+        click.echo(line)
     click.echo(f"{time.monotonic() - began:.0f} s with {processes} processes, seed {seed}")
     sys.exit(1 if any(tally.bad for tally in tallies.values()) else 0)
 

@@ -18,7 +18,7 @@ from adapter.errors import StateError, StoreUnavailableError
 from adapter.state import schema
 from adapter.state.base import Store
 from adapter.state.factory import open_store
-from adapter.state.lock import HeldError, holder_of
+from adapter.state.lock import HeldError, Holder, holder_of
 from adapter.state.sqlite import SqliteStore
 from adapter.state.table import connect
 from tests.state_contract import OTHER_POOL, POOL, Opener, StateContract, all_users, known
@@ -339,4 +339,15 @@ def test_a_file_name_that_is_not_utf8_is_one_like_any_other(tmp_path: Path) -> N
     _filled(path, 1)
     store = SqliteStore(path, POOL)
     assert store.count() == 1
+    store.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 5_000, b"\xff", b"{}", b"7"])
+def test_a_lock_with_strange_content_is_held_by_somebody(path: Path, content: bytes) -> None:
+    store = SqliteStore(path, POOL)
+    lock = path.with_name("state.db.lock")
+    lock.write_bytes(content)
+    assert holder_of(lock) == Holder()
+    with pytest.raises(HeldError):
+        SqliteStore(path, POOL)
     store.close()
