@@ -25,10 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
 USERS = 150
 LEASE_SECONDS = 1.5
 #: The longest life of an adapter from its first request on, the longest wait for that one, the latest of early deaths
-#: before it, and the longest wait for the consumer to catch up at the end, in seconds.
+#: before it, and at the end the longest time in which the consumer comes no nearer to the pool, in seconds.
 LIFE_SECONDS = 3.0
 START_SECONDS = 60.0
 EARLY_SECONDS = 1.5
+#: How many users the consumer may be behind before the pool holds still for a while.
+BEHIND_USERS = 200
 CATCH_UP_SECONDS = 120.0
 
 
@@ -193,7 +195,8 @@ class Run:
                 awake = True
                 deadline = time.monotonic() + self._death(adapter)
             self._look(adapter)
-            if self.begun:
+            # While it starts, and while it is far behind, things are calmer: it shall be killed at work, not buried.
+            if awake and self.begun and self._behind() < BEHIND_USERS:
                 self.changes.make(self.rng.randrange(2))
                 if self.rng.random() < 0.02:
                     self.changes.break_cognito()
@@ -215,13 +218,16 @@ class Run:
         self._forget()
 
     def catch_up(self) -> None:
-        """Let the last adapter run until the consumer has what the pool has, or for as long as is reasonable."""
+        """Let the last adapter run until the consumer has what the pool has, or comes no nearer to it."""
         adapter = self.start()
-        deadline = time.monotonic() + CATCH_UP_SECONDS
+        best, deadline = self._behind(), time.monotonic() + CATCH_UP_SECONDS
         while time.monotonic() < deadline and adapter.alive:
             self._look(adapter)
-            if self.begun and not any(self.consumer.differences(pool_shapes(self.cognito))):
+            behind = self._behind()
+            if self.begun and not behind:
                 break
+            if behind < best:
+                best, deadline = behind, time.monotonic() + CATCH_UP_SECONDS
             time.sleep(0.1)
         # A little longer: nothing may be invented either.
         quiet = self.cognito.stats()["first_pages"] + 3
@@ -271,6 +277,10 @@ class Run:
             else:
                 self.sink.after = strike
         return LIFE_SECONDS
+
+    def _behind(self) -> int:
+        """How many users differ between the consumer and the pool."""
+        return sum(map(len, self.consumer.differences(pool_shapes(self.cognito))))
 
     def _logs(self, adapter: AdapterProcess) -> str:
         """The ends of the logs that matter."""
