@@ -183,7 +183,8 @@ def sink(text: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ValueError(f"is not a URL; {expected}") from None
-    if parts.scheme in {"http", "https"} and host and not _CONTROL.search(text) and " " not in text:
+    # A backslash ends the host for some readers of URLs (urllib3 among them), and for others it is part of the user.
+    if parts.scheme in {"http", "https"} and host and not _CONTROL.search(text) and not {" ", "\\"} & set(text):
         return text
     path = unquote(parts.path)
     if (

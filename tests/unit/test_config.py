@@ -215,3 +215,8 @@ def test_digits_of_other_scripts_are_none_in_an_arn(digits: str, others: str) ->
 @pytest.mark.parametrize("text", ["file:///tmp/a%00b", "file:///tmp/a%0Ab", "file:///"])
 def test_a_file_that_can_have_no_such_name_is_no_sink(text: str) -> None:
     assert problems(K_SINK=text)[0].startswith("K_SINK is ")
+
+
+def test_an_address_that_two_readers_of_urls_understand_differently_is_no_sink() -> None:
+    (found,) = problems(K_SINK="http://internal\\:topsecret@sink.example/")
+    assert "topsecret" not in found

@@ -108,10 +108,16 @@ def _around_canary(rng: Random) -> str:
 
 
 def _environment(given: dict[str, str]) -> None:
-    promise(CANARY not in repr(effective(given)), "the effective configuration shows no secret")
+    secret = _headers_secret(given)
+    promise(not secret or secret not in repr(effective(given)), "the effective configuration shows no secret")
     settings = load(given)
-    promise(CANARY not in repr(settings), "the settings show no secret")
+    promise(not secret or secret not in repr(settings), "the settings show no secret")
     promise(settings.poll_min_s <= settings.poll_max_s, "the shorter wait is the smaller one")
+
+
+def _headers_secret(given: dict[str, str]) -> str:
+    """The canary, unless it became a part of a header's name, which may be shown."""
+    return CANARY if f':"{CANARY}' in given["DELIVERY_HEADERS"].replace(" ", "") else ""
 
 
 TARGETS = (
@@ -122,6 +128,6 @@ TARGETS = (
         make=_make_environment,
         parse=_environment,
         refusals=(ConfigError,),
-        secret=lambda _: CANARY,
+        secret=_headers_secret,
     ),
 )

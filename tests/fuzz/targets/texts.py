@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from unittest import mock
+from urllib.parse import unquote, urlsplit
 
 from adapter import values
 from adapter.arn import ArnError, parse_arn, parse_pool_arn
@@ -174,6 +175,11 @@ def _sink(given: tuple[str, str]) -> None:
     found = address.resolve(text, HttpOptions(namespace=namespace), variable="K_SINK")
     promise(_HEAD.fullmatch(found.head), "a request's head has well-formed lines")
     promise(found.route.host, "a route leads to a host")
+    meant = urlsplit(text).hostname or ""
+    promise(
+        not meant.isascii() or unquote(found.route.host) == unquote(meant),
+        "a route leads to the host that the text names",
+    )
     promise(0 < found.route.port < 65_536, "a route leads to a port")
     if _password(given):
         promise(CANARY not in found.target + repr(found), "a target has no password")
