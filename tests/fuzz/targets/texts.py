@@ -178,7 +178,7 @@ def _sink(given: tuple[str, str]) -> None:
     meant = urlsplit(text).hostname or ""
     promise(
         not meant.isascii() or unquote(found.route.host) == unquote(meant),
-        "a route leads to the host that the text names",
+        "a route leads to the host of the text",
     )
     promise(0 < found.route.port < 65_536, "a route leads to a port")
     if _password(given):
