@@ -17,7 +17,7 @@ from adapter.changes import Detector, Phase, is_older, raw_digest
 from adapter.cognito import filters
 from adapter.cognito.base import Page
 from adapter.cognito.decode import RawUsers, decode_user
-from adapter.errors import FilterRefusedError
+from adapter.errors import CognitoError, FilterRefusedError
 from adapter.ledger import Entry, Ledger
 from adapter.log import Action
 from adapter.model import Change, KnownUser, User
@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 #: Missing users that are looked for after one sweep, at most: two requests each, while nobody else is looked at.
 CONFIRMATIONS = 50
+#: A page with so many users who are new or changed is followed by more of them, as a rule: they are stored together, up
+#: to the second number, for a transaction costs as much as dozens of rows.
+BULK = 30
+GROUP = 240
 #: The local clock is believed when it is this near to Cognito's Date header, which is cut to whole seconds.
 CLOCK_TOLERANCE_S = 2.0
 #: How often the time of the last sweep is written while nothing else changes, in milliseconds.
@@ -96,6 +100,8 @@ class Sweeper:
         self._missing_before = array("L")
         self._holding = False
         self._sweeps = 0
+        #: Users who are not known in this form, while pages are full of such: examined and stored in groups.
+        self._fresh: list[tuple[User, bytes]] = []
         #: Users who were shown in an older form than the one told, and the sweep that did so first.
         self._outdated: dict[str, tuple[bytes, int]] = {}
 
@@ -111,13 +117,18 @@ class Sweeper:
         self._outdated = {name: found for name, found in self._outdated.items() if found[1] >= recent}
         self._ledger.index.begin_sweep()
         asked_ms = self._wall_ms()
-        for page in self._listing(None):
-            if self._meta.baseline_started_ms is None:
-                self._begin(asked_ms, page.date_s)
-            outcome.changes += self._page(page)
-            outcome.complete = page.token is None
-            if not self._on_page():
-                break
+        try:
+            for page in self._listing(None):
+                if self._meta.baseline_started_ms is None:
+                    self._begin(asked_ms, page.date_s)
+                outcome.changes += self._page(page)
+                outcome.complete = page.token is None
+                if not self._on_page():
+                    break
+        except CognitoError:
+            self._flush()
+            raise
+        outcome.changes += self._flush()
         if outcome.complete:
             self._completed()
             self._missing(outcome)
@@ -137,18 +148,22 @@ class Sweeper:
             changes += self._page(page)
             if not self._on_page():
                 break
-        return changes
+        return changes + self._flush()
 
     def examine(self, users: Sequence[tuple[User, bytes]]) -> int:
         """Compare users with what is known of them, and record what is found.
 
         Args:
-            users: each with the digest of its JSON; of a username that is given twice the last one counts.
+            users: each with the digest of its JSON; of a username that is given twice the newer form counts.
 
         Returns:
             How many changes were found.
         """
-        newest = {user.username: (user, digest) for user, digest in users}
+        newest: dict[str, tuple[User, bytes]] = {}
+        for user, digest in users:
+            before = newest.get(user.username)
+            if before is None or (user.modified_ms or 0) >= (before[0].modified_ms or 0):
+                newest[user.username] = (user, digest)
         known = self._store.find(list(newest))
         phase, now_ms = self._phase(), self._wall_ms()
         entries = []
@@ -186,14 +201,20 @@ class Sweeper:
         index = self._ledger.index
         whole = page.users.raw if isinstance(page.users, RawUsers) else None
         if whole is not None and index.recall(whole):
-            return 0
+            return self._flush()
         looks = [(raw, digest, index.sight(digest)) for raw in page.users for digest in (raw_digest(raw),)]
         fresh = [(decode_user(raw), digest) for raw, digest, row in looks if row < 0]
-        if fresh:
-            return self.examine(fresh)
-        if whole is not None:
+        self._fresh += fresh
+        if not fresh and whole is not None:
             index.learn(whole, [row for _, _, row in looks])
-        return 0
+        if len(fresh) >= BULK and len(self._fresh) < GROUP:
+            return 0
+        return self._flush()
+
+    def _flush(self) -> int:
+        """Examine the users who wait for company; returns how many changes were found."""
+        users, self._fresh = self._fresh, []
+        return self.examine(users) if users else 0
 
     def _phase(self) -> Phase:
         if self._meta.baseline_done:
