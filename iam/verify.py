@@ -111,7 +111,8 @@ def _simulated(aws: Aws, user: UserState, pools: Sequence[PoolArn]) -> list[Chec
     except AwsError as error:
         return [Check(what, resource, expected, f"not asked: {SIMULATE}: {error.code}", ok=True)]
     allowed = [action for action in actions if action not in refused]
-    return [Check(what, resource, expected, f"only {', '.join(allowed)}", allowed == [LIST_USERS])]
+    told = f"only {', '.join(allowed)}" if allowed else "none"
+    return [Check(what, resource, expected, told, allowed == [LIST_USERS])]
 
 
 def _about_keys(aws: Aws, found: Observed, user: UserState, key_id: str, now: dt.datetime) -> list[Check]:
