@@ -85,7 +85,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
             "Watching the user pool",
             extra={"action": Action.STARTED, "pool": str(settings.pool), "sink": shown(settings.sink)},
         )
-        lister = lister_of(pool, limiter, stop, metrics, store.count)
+        lister = lister_of(pool, limiter, stop, metrics, store)
         service = Service(
             listing=lister,
             glance=lister.glance,
@@ -137,16 +137,27 @@ def lister_of(
     limiter: RateLimiter,
     stop: threading.Event,
     metrics: Metrics,
-    known: Callable[[], int] = lambda: 0,
+    store: Store | None = None,
     backoff_s: tuple[float, ...] = BACKOFF_S,
 ) -> PoolLister:
-    """Listings of a pool that end when it is time to stop, and say what had to be tried again."""
+    """Listings of a pool that end when it is time to stop, and say what had to be tried again.
+
+    With the pool's state they can also tell whether it is large enough to be read in shards.
+    """
 
     def told(error: CognitoError) -> None:
         metrics.retried(error.code)
         logger.info("A page is asked for again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
 
-    return PoolLister(pool, limiter, stop, known=known, on_retry=told, backoff_s=backoff_s)
+    return PoolLister(
+        pool,
+        limiter,
+        stop,
+        known=store.count if store is not None else lambda: 0,
+        complete=store is not None and store.meta().baseline_done,
+        on_retry=told,
+        backoff_s=backoff_s,
+    )
 
 
 def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:

@@ -9,8 +9,7 @@ from typing import Any
 
 import boto3
 
-from adapter.app import lister_of
-from adapter.metrics import Metrics
+from adapter.cognito.lister import PoolLister
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, pin, say
 from benchmarks.rig import POOL, user_pool
 from tests.fake_cognito import RemoteCognito
@@ -66,7 +65,7 @@ def run(options: Options) -> list[Figure]:
 def _sweep(server: RemoteCognito) -> dict[str, Any]:
     with user_pool(QUOTA_RPS) as (pool, limiter):
         stop = threading.Event()
-        lister = lister_of(pool, limiter, stop, Metrics(source=str(POOL)), lambda: USERS)
+        lister = PoolLister(pool, limiter, stop, known=lambda: USERS, complete=True)
         time.sleep(1)  # the bucket of the server fills up
         server.reset_stats()
         complete = False

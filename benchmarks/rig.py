@@ -77,7 +77,7 @@ def open_state(path: Path) -> Iterator[Store]:
 def sweeper(pool: BotoUserPool, limiter: RateLimiter, store: Store) -> Sweeper:
     """What the service sweeps with."""
     metrics = Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks")
-    lister = lister_of(pool, limiter, threading.Event(), metrics, store.count)
+    lister = lister_of(pool, limiter, threading.Event(), metrics, store)
     ledger = Ledger(
         store,
         NoCourier(),

@@ -129,7 +129,7 @@ class Rig:
             held=self.store.held,
         )
         limiter = RateLimiter(options.get("max_rps", 10_000.0), sleep=self.stop.wait)
-        lister = lister_of(pool, limiter, self.stop, self.metrics, self.store.count, (0.01, 0.02, 0.05, 0.1))
+        lister = lister_of(pool, limiter, self.stop, self.metrics, self.store, (0.01, 0.02, 0.05, 0.1))
         self.service = Service(
             listing=lister,
             glance=lister.glance,

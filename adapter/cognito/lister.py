@@ -61,6 +61,7 @@ class PoolLister:
         limiter: the pool's; says how fast requests may come.
         stop: ends all listings early.
         known: how many users the state knows.
+        complete: whether the state knows all of the pool, as of some earlier sweep.
         on_retry: told of every fault that is tried again.
         backoff_s: waits between attempts at one page, in seconds.
         clock: monotonic seconds.
@@ -73,6 +74,7 @@ class PoolLister:
         stop: threading.Event,
         *,
         known: Callable[[], int] = lambda: 0,
+        complete: bool = False,
         on_retry: Callable[[CognitoError], None] | None = None,
         backoff_s: tuple[float, ...] = BACKOFF_S,
         clock: Callable[[], float] = time.monotonic,
@@ -84,9 +86,8 @@ class PoolLister:
         self._on_retry = on_retry
         self._backoff_s = backoff_s
         self._clock = clock
-        users = known()
-        # A pool that is known already was read as one listing once: its shards can be held to that.
-        self._policy = ShardPolicy(users=users, audited_s=clock() if users else -math.inf)
+        # The first sweep of all must be one listing: shards are held to what it shows.
+        self._policy = ShardPolicy(users=known(), audited_s=clock() if complete else -math.inf)
         self._early = EarlySchedule(
             lambda: limiter.rps, lambda: self._policy.users / max(1.0, self._policy.users_per_request)
         )
@@ -111,6 +112,7 @@ class PoolLister:
     # -- the whole pool --------------------------------------------------------------------------------------------
 
     def _everybody(self) -> Iterator[Page]:
+        self._policy.users = self._known()
         listing = self._walk(None, self._stop.is_set)
         for requests, page in enumerate(listing, 1):
             yield page

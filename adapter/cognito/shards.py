@@ -50,7 +50,8 @@ class ShardPolicy:
     """Decides how many listings read the pool together, from what was measured so far.
 
     Used by one thread, except `measured` and `too_dear`: called by several, they lose nothing that matters.
-    `users` is the pool's size as far as known, `users_per_request` that of unfiltered listings.
+    `users` is the pool's size as far as known, `users_per_request` that of unfiltered listings, `audited_s` when the
+    pool was last read as one listing, `sharded` whether the last sweep was not.
     """
 
     users: int = 0
@@ -59,6 +60,7 @@ class ShardPolicy:
     doubts: int = 0
     banned: bool = False
     audited_s: float = -math.inf
+    sharded: bool = False
 
     def workers(self, rps: float, now_s: float) -> int:
         """How many listings to run side by side; 1: a single one, without a filter.
@@ -92,7 +94,7 @@ class ShardPolicy:
         self.users = users
         self.users_per_request = max(1.0, users / max(1, requests))
         self.audited_s = now_s
-        self.doubts = 0
+        self.sharded = False
 
     def too_dear(self, requests: int, users: int) -> bool:
         """Whether the shards cost more requests than they save; then they are not used again."""
@@ -102,14 +104,15 @@ class ShardPolicy:
 
     def adds_up(self, users: int) -> bool:
         """Whether complete shards showed about everybody; if not, they are not used again."""
+        self.sharded = True
         if users < SUM_MIN * self.users:
             self.banned = True
-        else:
-            self.users = users
         return not self.banned
 
     def doubt(self) -> None:
-        """The last sweep missed a user who is there: read the pool as one listing next time, after three for good."""
+        """The last sweep missed a user who is there: if it was in shards, the next is one listing; after three, all are."""
+        if not self.sharded:
+            return
         self.doubts += 1
         self.audited_s = -math.inf
         if self.doubts >= DOUBTS_MAX:

@@ -43,7 +43,7 @@ def cognito(users: MutablePool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fak
 class Reader:
     """A lister with what it needs; `sweep` gives the usernames and whether the sweep was complete."""
 
-    def __init__(self, known: int, rps: float = RPS) -> None:
+    def __init__(self, known: int, rps: float = RPS, *, complete: bool = True) -> None:
         self.stop = threading.Event()
         self.told: list[CognitoError] = []
         self.limiter = RateLimiter(rps, sleep=self.stop.wait)
@@ -53,6 +53,7 @@ class Reader:
             self.limiter,
             self.stop,
             known=lambda: known,
+            complete=complete,
             on_retry=self.told.append,
             backoff_s=(0.01, 0.02, 0.04),
         )
@@ -134,6 +135,18 @@ def test_a_fault_that_stays_ends_the_sweep_with_its_error(cognito: FakeCognito, 
         reader.sweep()
     cognito.clear_faults()
     assert reader.sweep()[1]
+
+
+def test_the_first_sweep_of_all_is_one_listing(cognito: FakeCognito) -> None:
+    """However many users a broken-off first sweep left in the state."""
+    reader = Reader(known=USERS, complete=False)
+    found, complete = reader.sweep()
+    assert complete
+    assert len(found) == USERS
+    assert cognito.stats()["filtered"] == 0
+    reader.sweep()
+    reader.pool.close()
+    assert cognito.stats()["filtered"] > 64
 
 
 def test_a_stop_leaves_the_sweep_incomplete(cognito: FakeCognito, reader: Reader) -> None:

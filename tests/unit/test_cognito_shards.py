@@ -79,14 +79,21 @@ def test_shards_that_miss_users_are_given_up() -> None:
 
 def test_a_doubt_makes_the_next_sweep_a_single_listing_and_several_end_the_shards() -> None:
     found = policy()
-    found.doubt()
-    assert found.workers(30, 0) == 1
+    for number in range(DOUBTS_MAX):
+        assert found.workers(30, 0) > 1
+        assert found.adds_up(1_000_000)
+        found.doubt()
+        assert found.workers(30, 0) == 1
+        found.whole(16_667, 1_000_000, 0)
+        assert (found.workers(30, 0) == 1) is (number == DOUBTS_MAX - 1)
+
+
+def test_a_user_whom_a_single_listing_missed_says_nothing_about_shards() -> None:
+    found = policy()
     found.whole(16_667, 1_000_000, 0)
-    assert found.workers(30, 0) > 1
     for _ in range(DOUBTS_MAX):
         found.doubt()
-    found.audited_s = 0
-    assert found.workers(30, 0) == 1
+    assert found.workers(30, 0) > 1
 
 
 def listing(*names: str) -> Callable[[Over], Iterator[Page]]:
