@@ -110,7 +110,7 @@ class ShardPolicy:
         return not self.banned
 
     def doubt(self) -> None:
-        """The last sweep missed a user who is there: if it was in shards, the next is one listing; after three, all are."""
+        """The last sweep missed a user who is there. If it was in shards, the next is one listing; after three, all."""
         if not self.sharded:
             return
         self.doubts += 1
