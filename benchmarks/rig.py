@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -38,6 +38,10 @@ class NoCourier:
     def submit(self, event: Event, timeout_s: float | None = None) -> bool:
         """A sweep of an unchanged pool must not come here."""
         raise AssertionError(f"unexpected event {event.id} ({timeout_s})")
+
+    def submit_all(self, events: Sequence[Event], timeout_s: float | None = None) -> int:
+        """As `submit`."""
+        raise AssertionError(f"{len(events)} unexpected events ({timeout_s})")
 
     def collect(self, timeout_s: float = 0.0) -> list[Result]:
         """Nothing was submitted, so nothing comes back."""
