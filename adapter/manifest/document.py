@@ -22,6 +22,8 @@ MAX_CHARACTERS = 1_000_000
 MAX_VALUES = 50_000
 MAX_DEPTH = 50
 
+#: Half a pair of UTF-16, which "\\ud800" is in YAML.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"}
 _SCALARS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float")}
@@ -194,15 +196,20 @@ class _Reader:
     def _key(self, node: yaml.Node, path: Path) -> str:
         if not isinstance(node, yaml.ScalarNode) or (node.tag not in _TEXT and node.tag not in _SCALARS):
             raise self._refuse(node, path, "found a key that is not text; expected a name")
+        return self._text(node, path)
+
+    def _text(self, node: yaml.Node, path: Path) -> str:
+        if _SURROGATE.search(node.value):
+            raise self._refuse(node, path, f"found {shown(node.value)}, with half a character; expected text")
         return str(node.value)
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
         if node.tag in _TEXT:
-            return node.value
+            return self._text(node, path)
         if node.tag in _SCALARS:
             try:
                 return self._constructor.construct_object(node)
-            except (ValueError, OverflowError, yaml.YAMLError):
+            except (ValueError, LookupError, OverflowError, yaml.YAMLError):
                 kind = node.tag.rpartition(":")[2]
                 raise self._refuse(node, path, f"found what is no {kind}; expected one") from None
         if node.tag == _MERGE:

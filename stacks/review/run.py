@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +25,15 @@ FORMATS = ("text", "markdown", "html")
 _SYNTHESISED = "cdk.tf.json"
 
 
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Values that can just be decoded may still be too deep to be walked through."""
+    try:
+        yield
+    except RecursionError as error:
+        raise PlanError("a value in the plan is nested too deeply to be reviewed") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """A review with the answers of its gates."""
@@ -37,12 +47,17 @@ class Done:
         return tuple(g for g in self.gates if not g.passed)
 
     def render(self, style: str, paint: render_text.Paint = render_text.no_paint) -> str:
-        """The review in one of FORMATS; only text is painted."""
-        if style == "html":
-            return render_html.render(self.review, self.gates)
-        if style == "markdown":
-            return render_markdown.render(self.review, self.gates)
-        return render_text.render(self.review, self.gates, paint)
+        """The review in one of FORMATS; only text is painted.
+
+        Raises:
+            PlanError: what is to be shown is nested too deeply.
+        """
+        with _bounded():
+            if style == "html":
+                return render_html.render(self.review, self.gates)
+            if style == "markdown":
+                return render_markdown.render(self.review, self.gates)
+            return render_text.render(self.review, self.gates, paint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +98,17 @@ def run(loaded: Sequence[Loaded], rules: Sequence[str] = ()) -> Done:
         PlanError: one of them isn't a plan; the message begins with its name.
     """
     labels = _labels([item.name for item in loaded])
-    found = review([_plan(item, label) for item, label in zip(loaded, labels, strict=True)])
-    return Done(found, judge(found, rules))
+    plans = [_plan(item, label) for item, label in zip(loaded, labels, strict=True)]
+    with _bounded():
+        found = review(plans)
+        return Done(found, judge(found, rules))
 
 
 def _plan(item: Loaded, label: str) -> Plan:
     try:
         raw = read(item.data)
-        return build(raw, label, _sources(item.sources, decode(raw.configuration)))
+        with _bounded():
+            return build(raw, label, _sources(item.sources, decode(raw.configuration)))
     except PlanError as error:
         raise PlanError(f"{plain(item.name)}: {error}") from error
 

@@ -137,8 +137,20 @@ def _manifest_or_problems(raw: str | bytes) -> None:
     assert all(problem and problem.isprintable() for problem in problems)
 
 
-@pytest.mark.parametrize("value", ['"\\U00110000"', "1" + ":1" * 200 + ".0", "0x" + "f" * 5_000])
-def test_numbers_beyond_what_python_can_hold_are_refused_in_one_line(value: str) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"\\U00110000"',
+        '"\\ud800"',
+        "1" + ":1" * 200 + ".0",
+        "0x" + "f" * 5000,
+        "!!int",
+        "!!float",
+        "!!bool x",
+        "!!int |",
+    ],
+)
+def test_values_that_python_can_not_hold_are_refused_in_one_line(value: str) -> None:
     assert refusal(SMALLEST + f"  polling:\n    maxRps: {value}\n").startswith("s.yaml:10: ")
 
 

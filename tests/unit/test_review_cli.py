@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stacks.cli import main
+from stacks.review import run
 from stacks.review.gates import GateError, parse_rules
+from stacks.review.source import PlanError
 from tests.unit.review_plans import PLANS, gate, kept, load, plan, resource, review
 
 
@@ -235,3 +237,11 @@ def test_the_bad_idea_of_a_change_breaks_every_gate() -> None:
         result = gate(found, rule)
         assert not result.passed
         assert result.remedy
+
+
+@pytest.mark.parametrize("style", run.FORMATS)
+def test_a_value_that_can_just_be_decoded_is_still_too_deep(style: str) -> None:
+    whole = json.dumps(plan(resource("aws_x.y", "update", before={}, after={"a": "HERE"}))).encode()
+    deep = b"[" * 900 + b"]" * 900
+    with pytest.raises(PlanError, match="nested too deeply"):
+        run.run([run.Loaded("plan.json", whole.replace(b'"HERE"', deep))]).render(style)

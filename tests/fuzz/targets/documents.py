@@ -81,7 +81,10 @@ _TOKENS = (
     *("true", "yes", "=", "<<", "value", "name", "sink", "uri", "spec", "arn", "delivery", "&a [*a]", "&a {x: *a}"),
 )
 _KIT = binary([sample.encode() for sample in _SAMPLES], [token.encode() for token in _TOKENS], 8_000)
-_TOLD = f"\n      secretAccessKey: {{value: {CANARY}}}\n".encode(), f"\n      secretAccessKey: {CANARY}\n".encode()
+_TOLD = tuple(
+    f"\n    credentials:\n      accessKeyID: {key}\n      secretAccessKey: {secret}\n".encode()
+    for key, secret in (("{value: AKIAX}", f"{{value: {CANARY}}}"), ("AKIAX", CANARY))
+)
 
 
 def _make(rng: Random) -> bytes:
