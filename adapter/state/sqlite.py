@@ -22,7 +22,7 @@ from adapter.model import KnownUser
 from adapter.state import schema
 from adapter.state.base import Meta
 from adapter.state.lock import FileLock
-from adapter.state.table import Table, connect, is_broken
+from adapter.state.table import Table, connect, is_broken, name_of
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
@@ -182,7 +182,7 @@ def looked_at(path: Path) -> Iterator[tuple[sqlite3.Connection, Meta]]:
             yield connection, Table(connection, where).meta()
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _refused(error, where) from error
 
 
@@ -216,14 +216,14 @@ def _check_pages(connection: sqlite3.Connection, where: str) -> None:
         raise StateError(f"STATE_URL: {where} is damaged ({found}); restore it from a backup, or move it away")
 
 
-def _refused(error: sqlite3.Error, where: str) -> StateError | StoreUnavailableError:
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    if is_broken(error) or isinstance(error, sqlite3.OperationalError):
+def _refused(error: sqlite3.Error | UnicodeDecodeError, where: str) -> StateError | StoreUnavailableError:
+    name = name_of(error)
+    if isinstance(error, UnicodeDecodeError | sqlite3.OperationalError) or is_broken(error):
         return StateError(
-            f"STATE_URL: {where} is damaged or can't be used ({name}: {error}); restore it from a backup, "
+            f"STATE_URL: {where} is damaged or can't be used ({name}); restore it from a backup, "
             "or move it away to start anew"
         )
-    return StoreUnavailableError(f"STATE_URL: {where} can't be opened just now ({name}: {error})")
+    return StoreUnavailableError(f"STATE_URL: {where} can't be opened just now ({name})")
 
 
 def _create(path: Path, pool_arn: str, where: str) -> None:
@@ -245,7 +245,7 @@ def _create(path: Path, pool_arn: str, where: str) -> None:
             connection.close()
         made.replace(path)
         _sync_folder(path.parent)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _refused(error, where) from error
     finally:
         for left in (made, Path(f"{name}-wal"), Path(f"{name}-shm")):
@@ -276,6 +276,6 @@ def _open(path: Path, where: str) -> sqlite3.Connection:
         except BaseException:
             connection.close()
             raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _refused(error, where) from error
     return connection

@@ -43,7 +43,14 @@ _Stored = tuple[
 def is_broken(error: sqlite3.Error) -> bool:
     """Whether SQLite says that the file itself is damaged."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and (code & 0xFF) in _BROKEN
+    if code is None:  # Python's own: a text in the file that is not UTF-8
+        return isinstance(error, sqlite3.OperationalError)
+    return (code & 0xFF) in _BROKEN
+
+
+def name_of(error: Exception) -> str:
+    """What SQLite calls the error. Its message may quote the file: usernames, and what is not even a text."""
+    return str(getattr(error, "sqlite_errorname", "not UTF-8"))
 
 
 @contextmanager
@@ -53,15 +60,15 @@ def translated(where: str) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:  # of SQLite's own message, when it quotes what is damaged
         raise StateError(
-            f"STATE_URL: {where} is damaged (not UTF-8); restore it from a backup, or move it away to start anew"
+            f"STATE_URL: {where} is damaged ({name_of(error)}); restore it from a backup, or move it away to start anew"
         ) from error
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        name = name_of(error)
         if is_broken(error):
             raise StateError(
                 f"STATE_URL: {where} is damaged ({name}); restore it from a backup, or move it away to start anew"
             ) from error
-        raise StoreUnavailableError(f"STATE_URL: {where} can't be used just now ({name}: {error})") from error
+        raise StoreUnavailableError(f"STATE_URL: {where} can't be used just now ({name})") from error
 
 
 def connect(path: str, *, uri: bool = False) -> sqlite3.Connection:

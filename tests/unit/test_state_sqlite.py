@@ -287,7 +287,8 @@ def test_every_acknowledged_commit_is_there_after_a_kill_and_none_by_halves(path
     while acknowledged < after:
         acknowledged = int(child.stdout.readline())
     child.kill()
-    rest, _ = child.communicate()
+    rest = child.stdout.read()  # communicate() does not see what readline() read ahead
+    child.communicate()
     acknowledged = max([acknowledged, *map(int, rest.split())])
     store = SqliteStore(path, POOL)
     users = all_users(store)
@@ -351,3 +352,18 @@ def test_a_lock_with_strange_content_is_held_by_somebody(path: Path, content: by
     with pytest.raises(HeldError):
         SqliteStore(path, POOL)
     store.close()
+
+
+def test_a_name_that_is_no_text_any_more_is_a_damaged_file_and_not_quoted(path: Path) -> None:
+    store = SqliteStore(path, POOL)
+    store.apply([known("ada-lovelace")])
+    store.close()
+    data = path.read_bytes()
+    at = -1
+    while (at := data.find(b"lovelace", at + 1)) >= 0:
+        _overwrite(path, at, b"\xff")
+    store = SqliteStore(path, POOL)
+    with pytest.raises(StateError, match="damaged") as refused:
+        all_users(store)
+    store.close()
+    assert "ada" not in str(refused.value)
