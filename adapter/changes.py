@@ -7,12 +7,13 @@ either gives the same event with the same id, or a newer one that puts the consu
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from adapter.model import Change, Kind, KnownUser, User
 
@@ -56,7 +57,7 @@ def is_older(user: User, known: KnownUser) -> bool:
 
 def attributes_fingerprint(user: User) -> bytes:
     """The digest of attributes and MFA options, whatever their order."""
-    packed = _pack((sorted(user.attributes, key=_order), sorted(user.mfa_options, key=_order)))
+    packed = _pack((_ordered(user.attributes), _ordered(user.mfa_options)))
     return hashlib.blake2b(packed, digest_size=FINGERPRINT_SIZE).digest()
 
 
@@ -121,7 +122,8 @@ class Detector:
         )
 
     def _first_sight(self, user: User, digest: bytes, phase: Phase, now_ms: int) -> Change | KnownUser:
-        kind, changed = Kind.CREATED, tuple[str, ...]()
+        kind = Kind.CREATED
+        changed: tuple[str, ...] = ()
         if phase.first == "snapshot":
             kind = Kind.SNAPSHOT
         elif phase.first == "baseline" and not _since(user.created_ms, phase.started_ms):
@@ -139,7 +141,7 @@ class Detector:
         if _mark(again.event_id) != known.digest:
             return self._change(kind, user, _form(user, digest, 1 - known.revision), known, now_ms, changed)
         if untold is None and again.after is not None:
-            return dataclasses.replace(again, changed=_changed(known, again.after))
+            return structs.replace(again, changed=_changed(known, again.after))
         return again
 
     def _change(
@@ -165,7 +167,7 @@ class Detector:
 
     def _event_id(self, kind: Kind, form: KnownUser, salt: str = "") -> str:
         """A UUID of version 8 (RFC 9562, section 5.8): the hash of all that makes this event this event."""
-        packed = _pack((self.pool_arn, form.username, kind.value, form.sub, abs(form.revision), salt, _parts(form)))
+        packed = _pack((self.pool_arn, form.username, kind, form.sub, abs(form.revision), salt, _parts(form)))
         h = hashlib.blake2b(packed, digest_size=16).hexdigest()
         return f"{h[:8]}-{h[8:12]}-8{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
 
@@ -175,7 +177,7 @@ def intent(change: Change) -> KnownUser:
     before, after = change.before, change.after
     if after is None:
         assert before is not None, "a deletion is always of a known user"  # noqa: S101 - narrows the type
-        return dataclasses.replace(before, digest=_mark(change.event_id), missing_since_ms=change.time_ms)
+        return structs.replace(before, digest=_mark(change.event_id), missing_since_ms=change.time_ms)
     told = before if change.kind is Kind.UPDATED else None
     base = after if told is None else told
     return KnownUser(
@@ -246,6 +248,13 @@ def _since(time_ms: int | None, start_ms: int) -> bool:
 
 def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
+
+
+def _ordered(pairs: Sequence[tuple[str | None, str | None]]) -> list[tuple[str | None, str | None]]:
+    try:
+        return sorted(pairs)
+    except TypeError:
+        return sorted(pairs, key=_order)
 
 
 def _order(pair: tuple[str | None, str | None]) -> tuple[str, str]:

@@ -31,10 +31,12 @@ USER_DELETED: Final = "com.amazon.cognito-idp.user_deleted"
 UNKNOWN_STATUS: Final = "UNKNOWN"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 #: The characters that Go's encoder escapes and ours does not. Outside of strings JSON has none of them.
 _GO_ESCAPES: Final = tuple(
     (char.encode(), f"\\u{ord(char):04x}".encode()) for char in ("&", "<", ">", "\u2028", "\u2029")
 )
+_GO_ASCII_ESCAPES: Final = _GO_ESCAPES[:3]
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -75,7 +77,7 @@ class EventBuilder:
             "type": USER_DELETED if change.kind is Kind.DELETED else SYNC_TRIGGER,
             "time": rfc3339(change.time_ms),
             "partitionkey": change.username,
-            "changetype": change.kind.value,
+            "changetype": str(change.kind),
         }
         if change.changed:
             context["changed"] = ",".join(change.changed)
@@ -108,7 +110,7 @@ def user_json(user: User, allowed: frozenset[str] | None = None) -> bytes:
         "Username": user.username,
     }
     encoded = _encode(payload)
-    for char, escape in _GO_ESCAPES:
+    for char, escape in _GO_ASCII_ESCAPES if encoded.isascii() else _GO_ESCAPES:
         if char in encoded:
             encoded = encoded.replace(char, escape)
     return encoded
@@ -117,18 +119,9 @@ def user_json(user: User, allowed: frozenset[str] | None = None) -> bytes:
 @lru_cache(maxsize=256)  # an event shows most of its dates twice or three times
 def rfc3339(time_ms: int) -> str:
     """Milliseconds since the epoch as Go's RFC3339Nano in UTC: `2022-01-02T11:00:00.12Z`."""
-    day, ms = divmod(time_ms, 86_400_000)
-    seconds, ms = divmod(ms, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    text = f"{_day(day)}T{hour:02}:{minute:02}:{second:02}"
+    seconds, ms = divmod(time_ms, 1000)
+    text = (_NAIVE_EPOCH + timedelta(seconds=seconds)).isoformat()
     return f"{text}.{ms:03}".rstrip("0") + "Z" if ms else f"{text}Z"
-
-
-@lru_cache(maxsize=1024)
-def _day(number: int) -> str:
-    """The day that is so many days after the epoch: dates of one pool share few of them, and this is the slow part."""
-    return (_EPOCH + timedelta(days=number)).date().isoformat()
 
 
 def _or_epoch(first: int | None, second: int | None) -> int:

@@ -9,7 +9,8 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from adapter.model import Event
 from adapter.sinks.base import Delivered, Failed, Outcome, Sink

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from adapter.errors import StateError
 from adapter.model import KnownUser
@@ -54,7 +55,7 @@ def known(username: str, **changes: Any) -> KnownUser:
         revision=3,
         missing_since_ms=1_700_000_000_789,
     )
-    return dataclasses.replace(user, **changes)
+    return structs.replace(user, **changes)
 
 
 def all_users(store: Store) -> dict[str, KnownUser]:

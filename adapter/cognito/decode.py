@@ -149,7 +149,7 @@ def decode_user(raw: bytes) -> User:
         raise _malformed(f"a user can't be read: {_shape_of(error)}") from None
     return User(
         username=user.Username,
-        attributes=tuple((item.Name, item.Value) for item in user.Attributes or ()),
+        attributes=tuple([(item.Name, item.Value) for item in user.Attributes or ()]),
         enabled=user.Enabled,
         status=user.UserStatus,
         created_ms=_milliseconds(user.UserCreateDate, "UserCreateDate"),
@@ -161,6 +161,9 @@ def decode_user(raw: bytes) -> User:
 def _milliseconds(raw: msgspec.Raw, member: str) -> int | None:
     """A date: a JSON number of seconds, or, as botocore takes them too, a string of digits or of ISO 8601."""
     text = bytes(raw)
+    whole, _, fraction = text.partition(b".")
+    if whole.isdigit() and fraction.isdigit() and len(whole) < _DIGITS - 3:
+        return int(whole) * 1000 + int(fraction[:3].ljust(3, b"0"))  # all that Cognito sends: no Decimal is needed
     if not text or text == _NULL:
         return None
     try:

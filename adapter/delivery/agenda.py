@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from adapter.delivery.breaker import Breaker
 from adapter.delivery.retry import RetryPolicy
 from adapter.model import Event
@@ -29,8 +31,7 @@ class Status(StrEnum):
     UNDELIVERED = "undelivered"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The end of one event: every event that was accepted gets exactly one.
 
     `failure` says why the sink does not have the event (None when it has). `latency_s` is the time from submission to
@@ -123,7 +124,7 @@ class Agenda:
         self._bury = bury
         self._live = _Queue(batching.size, batching.seconds)
         self._dead = _Queue(dead_size, batching.seconds)
-        self._lanes: dict[str, deque[Job]] = {}
+        self._lanes: dict[str, list[Job]] = {}
         self._waiting: list[tuple[float, int, Job]] = []
         self._sequence = 0
         self._sending: set[Work] = set()
@@ -141,7 +142,7 @@ class Agenda:
         self._uncollected[key] = self._uncollected.get(key, 0) + 1
         lane = self._lanes.get(key)
         if lane is None:
-            self._lanes[key] = deque((job,))
+            self._lanes[key] = [job]
             self._make_ready(job, now)
         else:
             lane.append(job)
@@ -235,7 +236,7 @@ class Agenda:
         self._dead.jobs.clear()
         self._waiting.clear()
         for key, lane in list(self._lanes.items()):
-            kept = deque(job for job in lane if id(job) in busy)
+            kept = [job for job in lane if id(job) in busy]
             for job in lane:
                 if id(job) not in busy:
                     self._result(job, Status.UNDELIVERED, job.dead or failure, now)
@@ -301,7 +302,7 @@ class Agenda:
         """End the first job of a lane. A user whose event is undelivered gets none of the later ones either."""
         key = job.event.key
         lane = self._lanes[key]
-        lane.popleft()
+        del lane[0]
         self._result(job, status, failure, now, code)
         if status is Status.UNDELIVERED:
             for later in lane:

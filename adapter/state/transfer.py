@@ -6,7 +6,6 @@ line for each user, with the digests in hexadecimal.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Final
@@ -54,7 +53,7 @@ def export_lines(store: Store) -> Iterator[bytes]:
     yield msgspec.json.encode(_Header(FORMAT, VERSION, len(rows), store.meta())) + b"\n"
     for start in range(0, len(rows), _BATCH):
         for _, user in store.rows(rows[start : start + _BATCH]):
-            members = {field.name: getattr(user, field.name) for field in dataclasses.fields(user)}
+            members = msgspec.structs.asdict(user)
             members["digest"], members["attributes"] = user.digest.hex(), user.attributes.hex()
             yield msgspec.json.encode(_Line(**members)) + b"\n"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from adapter.changes import Detector, Phase, attributes_fingerprint, intent, raw_digest
 from adapter.model import Change, Kind, KnownUser, User
@@ -28,7 +28,7 @@ def user(**changes: object) -> User:
         created_ms=100,
         modified_ms=200,
     )
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # names and types are the tests' affair
+    return structs.replace(made, **changes)
 
 
 def digest(who: User) -> bytes:
@@ -100,7 +100,7 @@ def test_an_update_names_what_changed(later: dict[str, object], changed: tuple[s
 def test_another_order_of_attributes_is_no_change() -> None:
     known = told(user())
     other = user(attributes=(("email", "bob@example.com"), ("sub", "1")))
-    assert quiet(other, known) == dataclasses.replace(known, digest=digest(other))
+    assert quiet(other, known) == structs.replace(known, digest=digest(other))
 
 
 def test_the_fingerprint_tells_absent_empty_and_split_values_apart() -> None:
@@ -238,9 +238,9 @@ class World:
             self.now += 1
             self.pool = user(attributes=(("sub", str(self.subs)),), created_ms=self.now, modified_ms=self.now)
         elif what == "toggle":
-            self.pool = dataclasses.replace(self.pool, enabled=not self.pool.enabled)
+            self.pool = structs.replace(self.pool, enabled=not self.pool.enabled)
         elif what == "status":
-            self.pool = dataclasses.replace(self.pool, status="X" if self.pool.status != "X" else "Y")
+            self.pool = structs.replace(self.pool, status="X" if self.pool.status != "X" else "Y")
 
     def sweep(self, fate: str) -> None:
         """One look at the user. `fate`: ok; lost (the sink has it, nobody knows); refused; unsent (a crash before)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_binary, from_structured, to_binary
@@ -11,6 +10,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapter.sinks.wire import batched, binary_headers, header_value, structured
 from tests.unit.delivery_support import make_event

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
 from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
+
+from msgspec import structs
 
 from adapter.cognito.decode import decode_answer, decode_user
 from adapter.errors import UnavailableError
@@ -173,7 +174,7 @@ def _user(raw: bytes) -> None:
         promise(moment is None or -62_135_596_800_000 <= moment <= 253_402_300_799_999, "a date is in its range")
     for text in (user.username, user.status or "", *(value or "" for _, value in user.attributes)):
         text.encode()
-    promise(CANARY not in repr(dataclasses.replace(user, status=None)), "a user's repr holds no data")
+    promise(CANARY not in repr(structs.replace(user, status=None)), "a user's repr holds no data")
 
 
 TARGETS = (

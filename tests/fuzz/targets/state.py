@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sqlite3
 import tempfile
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, cast
+
+from msgspec import structs
 
 from adapter.errors import ConfigError, StateError
 from adapter.state import schema
@@ -115,7 +116,7 @@ def _folder() -> Iterator[None]:
         for users in (0, 3, 60):
             path = Path(name) / f"sample-{users}.db"
             store = SqliteStore(path, POOL)
-            store.apply([dataclasses.replace(known(f"user-{n}"), username=f"{CANARY}-{n}") for n in range(users)])
+            store.apply([structs.replace(known(f"user-{n}"), username=f"{CANARY}-{n}") for n in range(users)])
             store.close()
             _files.append(path.read_bytes())
         try:
