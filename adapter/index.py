@@ -87,8 +87,9 @@ class Index:
         """Set the digest of a row; `before` is the one it had, None for a new row. The user counts as seen."""
         if before is not None:
             self._remove(row, before)
-        self._familiar.forget(row)
-        self._grow(row)
+            self._familiar.forget(row)
+        elif row >= len(self._alive):
+            self._grow(row)
         self._buckets[digest[:_PREFIX_SIZE]] += digest + row.to_bytes(_ROW_SIZE, "little")
         self._count += not self._alive[row]
         self._alive[row] = self._seen[row] = 1
@@ -111,10 +112,9 @@ class Index:
             at = mask.find(1, at + 1)
 
     def _grow(self, row: int) -> None:
-        if row >= len(self._alive):
-            more = bytes(max(row + 1 - len(self._alive), len(self._alive) // 8, 1024))
-            self._alive += more
-            self._seen += more
+        more = bytes(max(row + 1 - len(self._alive), len(self._alive) // 8, 1024))
+        self._alive += more
+        self._seen += more
 
     def _remove(self, row: int, digest: bytes) -> None:
         bucket = self._buckets.get(digest[:_PREFIX_SIZE])

@@ -42,6 +42,10 @@ class Courier(Protocol):
         """Accept an event; False: no room within the time, or closed."""
         ...
 
+    def submit_all(self, events: Sequence[Event], timeout_s: float | None = None) -> int:
+        """Accept events; returns how many, from the first on: 0: no room within the time, or closed."""
+        ...
+
     def collect(self, timeout_s: float = 0.0) -> list[Result]:
         """Results since the last call."""
         ...
@@ -172,7 +176,7 @@ class Ledger:
             if isinstance(entry.finding, Change):
                 change, successor = entry.finding, entry.successor
                 seen = change.after.digest if change.after is not None else successor[1] if successor else b""
-                opened.append(_Open(change=change, row=row, digest=put.digest, seen=seen, successor=successor))
+                opened.append(_Open(change, row, put.digest, seen, successor))
             else:
                 self._resting.pop(put.username, None)
         return self._submit(opened)
@@ -220,21 +224,24 @@ class Ledger:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _submit(self, opened: Sequence[_Open]) -> int:
-        for number, item in enumerate(opened):
-            event = self._builder.build(item.change)
-            while not self._courier.submit(event, timeout_s=_SUBMIT_WAIT_S):
+        events = [self._builder.build(item.change) for item in opened]
+        done = 0
+        while done < len(events):
+            accepted = self._courier.submit_all(events[done:], timeout_s=_SUBMIT_WAIT_S)
+            self._open |= {item.change.username: item for item in opened[done : done + accepted]}
+            done += accepted
+            if done < len(events):
                 if self._should_stop():
-                    return number
+                    break
                 waiting = self.settle(lazy=True)
                 self._successors += waiting
-            self._open[item.change.username] = item
-        return len(opened)
+        return done
 
     def _resolve(self, result: Result) -> None:
         item = self._open.pop(result.event.key)
         change = item.change
         lag_s = None
-        if change.kind in {Kind.CREATED, Kind.UPDATED, Kind.DELETED}:
+        if change.kind is not Kind.SNAPSHOT and change.kind is not Kind.REPLAY:
             lag_s = max(0.0, (self._wall_ms() - change.time_ms) / 1000)
         self._metrics.finished(result, change.kind, lag_s)
         if result.status is Status.UNDELIVERED:
@@ -249,7 +256,7 @@ class Ledger:
                 "The sink did not take an event; the dead-letter sink has it",
                 extra={"action": Action.DEAD_LETTERED, "event_id": result.event.id, "reason": _reason(result)},
             )
-        else:
+        elif logger.isEnabledFor(logging.DEBUG):
             logger.debug("Delivered", extra={"action": Action.DELIVERED, "event_id": result.event.id})
 
     def _rest(self, item: _Open, result: Result) -> None:

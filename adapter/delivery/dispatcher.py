@@ -103,6 +103,23 @@ class Delivery:
             self._work.notify()
         return True
 
+    def submit_all(self, events: Sequence[Event], timeout_s: float | None = None) -> int:
+        """Accept as many of these events as there is room for, waiting until there is some for the first.
+
+        Returns:
+            How many were accepted, from the first on; 0 as `submit` returns False.
+        """
+        if not events or not self.submit(events[0], timeout_s):
+            return 0
+        with self._work:
+            room = 0 if self._closing else max(0, self._capacity - self._agenda.unresolved)
+            now = self._clock()
+            for event in events[1 : 1 + room]:
+                self._agenda.add(event, now)
+            # One is enough: whoever takes work wakes the next one for what is left.
+            self._work.notify()
+        return 1 + min(room, len(events) - 1)
+
     def collect(self, timeout_s: float = 0.0) -> list[Result]:
         """The results since the last call; waits up to `timeout_s` for the first one while events are under way."""
         with self._results:
