@@ -31,6 +31,8 @@ _CACHE_KIB = -8_192
 _READ_BYTES = 1024 * 1024
 #: What the write-ahead log is cut back to after a checkpoint, in bytes.
 _WAL_LIMIT = 16 * 1024 * 1024
+#: Checkpoints wait for as many pages of 4 KiB: pages that change again meanwhile are written back once.
+_WAL_PAGES = _WAL_LIMIT // 4096
 
 
 class SqliteStore:
@@ -190,7 +192,7 @@ def _check_content(path: Path, pool_arn: str, where: str) -> None:
     with looked_at(path) as (connection, meta):
         if meta.pool_arn != pool_arn:
             raise StateError(
-                f"STATE_URL: {where} belongs to the pool {meta.pool_arn}, not to {pool_arn}; "
+                f"STATE_URL: {where} belongs to the pool {ascii(meta.pool_arn)[1:-1]}, not to {pool_arn}; "
                 "use one state for each pool"
             )
         _warm_up(path, where)
@@ -269,6 +271,7 @@ def _open(path: Path, where: str) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = {_CACHE_KIB}")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
             schema.migrate(connection)
             # A write that changes nothing: a file that can't be written is found now, not at the first event.
             connection.execute("BEGIN IMMEDIATE")
