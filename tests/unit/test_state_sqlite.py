@@ -367,3 +367,11 @@ def test_a_name_that_is_no_text_any_more_is_a_damaged_file_and_not_quoted(path: 
         all_users(store)
     store.close()
     assert "ada" not in str(refused.value)
+
+
+def test_a_pool_that_is_no_arn_any_more_is_told_in_one_line(path: Path) -> None:
+    _filled(path, 1)
+    _overwrite(path, path.read_bytes().rindex(b"arn:aws:cognito-idp") + 4, b"\n\x1b")
+    with pytest.raises(StateError, match="belongs to the pool") as refused:
+        SqliteStore(path, POOL)
+    assert str(refused.value).isprintable()

@@ -177,7 +177,7 @@ def _sink(given: tuple[str, str]) -> None:
     promise(found.route.host, "a route leads to a host")
     meant = urlsplit(text).hostname or ""
     promise(
-        not meant.isascii() or unquote(found.route.host) == unquote(meant),
+        not meant.isascii() or unquote(found.route.host).lower() == unquote(meant).lower(),
         "a route leads to the host of the text",
     )
     promise(0 < found.route.port < 65_536, "a route leads to a port")
