@@ -114,10 +114,12 @@ class PoolLister:
     def _everybody(self) -> Iterator[Page]:
         self._policy.users = self._known()
         listing = self._walk(None, self._stop.is_set)
+        users = 0
         for requests, page in enumerate(listing, 1):
+            users += len(page.users)
             yield page
             if page.token is None:
-                self._policy.whole(requests, self._known(), self._clock())
+                self._policy.whole(requests, users, self._clock())
                 return
             if requests == PROBE_PAGES:
                 break
@@ -128,33 +130,33 @@ class PoolLister:
             complete = yield from self._shards(workers)
             if complete or self._stop.is_set():
                 return
-            listing, requests = self._walk(None, self._stop.is_set), 0
+            listing, requests, users = self._walk(None, self._stop.is_set), 0, 0
         if self._early.worthwhile:
-            yield from self._with_slices(listing, requests)
+            yield from self._with_slices(listing, requests, users)
         else:
-            yield from self._counted(listing, requests)
+            yield from self._counted(listing, requests, users)
 
-    def _counted(self, listing: Iterator[Page], requests: int) -> Iterator[Page]:
-        """A listing without a filter, `requests` of whose pages were read already, to its end."""
+    def _counted(self, listing: Iterator[Page], requests: int, users: int) -> Iterator[Page]:
+        """A listing without a filter, `requests` of whose pages, with `users`, were read already, to its end."""
         for page in listing:
-            requests += 1
+            requests, users = requests + 1, users + len(page.users)
             if page.token is None:
-                self._policy.whole(requests, self._known(), self._clock())
+                self._policy.whole(requests, users, self._clock())
             yield page
 
-    def _with_slices(self, listing: Iterator[Page], requests: int) -> Iterator[Page]:
+    def _with_slices(self, listing: Iterator[Page], requests: int, users: int) -> Iterator[Page]:
         complete = False
 
         def whole(_: OverFn) -> Iterator[Page]:
-            nonlocal complete, requests
+            nonlocal complete, requests, users
             for page in listing:
-                requests += 1
+                requests, users = requests + 1, users + len(page.users)
                 complete = page.token is None
                 yield _not_the_last(page)
 
         yield from Merge([whole], 1, aside=self._slices, should_stop=self._stop.is_set).pages()
         if complete:
-            self._policy.whole(requests, self._known(), self._clock())
+            self._policy.whole(requests, users, self._clock())
             yield Page(users=(), token=None)
 
     def _shards(self, workers: int) -> Generator[Page, None, bool]:

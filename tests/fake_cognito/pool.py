@@ -44,7 +44,7 @@ class Query:
         elif self.attribute == "status":
             found = "Enabled" if user.get("Enabled") else "Disabled"
         else:
-            found = next((a.get("Value") for a in user.get("Attributes", ()) if a["Name"] == self.attribute), None)
+            found = next((a.get("Value") for a in user.get("Attributes") or () if a["Name"] == self.attribute), None)
         if found is None:
             return False
         return str(found).startswith(self.value) if self.prefix else found == self.value

@@ -213,3 +213,26 @@ def test_a_fault_in_a_look_for_sign_ups_is_no_fault_of_the_sweep(cognito: FakeCo
     reader = Reader(known=USERS, rps=8)
     assert list(reader.lister.glance()) == []
     reader.pool.close()
+
+
+def test_a_small_pool_is_never_read_in_shards_even_if_its_users_are_not_stored_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The state takes users in groups: when the first listing ends it may know none of them."""
+    with FakeCognito(users=600) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        server.behaviour.latency_s = LATENCY_S
+        known = [0]
+        reader = Reader(known=0, complete=False)
+        reader.lister._known = lambda: known[0]
+        try:
+            reader.sweep()
+            known[0] = 600
+            found, complete = reader.sweep()
+            assert complete
+            assert len(found) == 600
+            assert server.stats()["filtered"] == 0
+        finally:
+            reader.stop.set()
+            reader.pool.close()
