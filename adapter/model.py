@@ -123,7 +123,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key: str
 
     def __repr__(self) -> str:
-        return _shown(self, "data", "key")
+        return _shown(self, "attributes", "data", "key")
 
     @property
     def id(self) -> str:
