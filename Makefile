@@ -31,10 +31,6 @@ fuzz: tools ## Try 100,000 odd inputs on every parser of outside input (4 minute
 chaos: tools ## Kill the adapter 200 times at random moments, compare consumer and pool: make chaos KILLS=20
 	@$(RUN) python -m tests.chaos --kills $(or $(KILLS),200) $(CHAOS)
 
-.PHONY: fuzz
-fuzz: tools ## Give every parser inputs that nobody would write: make fuzz INPUTS=10000
-	@$(RUN) python -m tests.fuzz --inputs $(or $(INPUTS),100000) $(FUZZ)
-
 .PHONY: bench
 bench: tools ## Measure against named baselines (five minutes on two quiet cores): make bench BENCH=--quick
 	@$(RUN) python -m benchmarks $(BENCH)
