@@ -41,7 +41,10 @@ def results(report: dict[str, Any]) -> str:
         numbers = " | ".join(f"{figure[name]:,g}" for name in ("median", "min", "max"))
         lines.append(f"| `{key}` | {numbers} | {figure['unit']} | {figure['goal'] or ''} | {reached} |")
         notes.append(f"- `{key}`: {figure['about']}.")
-    when = f"Python {report['python']}, {report['cpus']} CPUs, {report['at'][:10]}, {report['seconds']} s in all."
+    when = (
+        f"Python {report['python']}, {report['cpus']} CPUs, {report['at'][:10]}, {report['seconds']} s in all; "
+        f"load average of the machine {report['load'][0]:g} (a quiet run has about 2: the two that are measured)."
+    )
     return "\n".join([when, "", *lines, "", *notes])
 
 
