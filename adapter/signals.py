@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Final
 
 #: How long stopping may take before the process is ended all the same, in seconds: a request that hangs must not keep
 #: it. Nothing is lost by that: what is not booked is in doubt, and told again with the same id.
 DEADLINE_S: Final = 4.5
+#: No signal has this number: the block has ended.
+_OVER: Final = 0
+_OURS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
@@ -22,23 +26,46 @@ def stop_on_signals(stop: threading.Event, *, late: int = 0, deadline_s: float =
 
     When the block does not end within `deadline_s` of the first signal, the process exits with the code `late`.
     """
-    done = threading.Event()
+    # A handler in Python runs between two instructions of the main thread: too late when that has just begun to wait,
+    # and perhaps while it holds the lock of `stop`. The interpreter writes each signal's number into a socket at once,
+    # wherever the main thread is, and another thread does the rest.
+    inbox, outbox = socket.socketpair()
+    outbox.settimeout(0)
 
-    def enforce() -> None:
-        if not done.wait(deadline_s):
+    def obey() -> None:
+        if _next(inbox, None) == _OVER:
+            return
+        stop.set()
+        again = _next(inbox, time.monotonic() + deadline_s)
+        if again is None:
             sys.stderr.flush()
             os._exit(late)
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        if again != _OVER:
             os._exit(1)
-        stop.set()
-        threading.Thread(target=enforce, name="stop-deadline", daemon=True).start()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    obeying = threading.Thread(target=obey, name="signals", daemon=True)
+    obeying.start()
+    wakeup = signal.set_wakeup_fd(outbox.fileno(), warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _OURS}
     try:
         yield
     finally:
-        done.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        outbox.send(bytes([_OVER]))
+        obeying.join()
+        inbox.close()
+        outbox.close()
+
+
+def _next(inbox: socket.socket, deadline: float | None) -> int | None:
+    """The next signal of ours (or _OVER); None: the deadline, a time of the monotonic clock, passed."""
+    while True:
+        inbox.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
+        try:
+            number = inbox.recv(1)[0]
+        except TimeoutError:
+            return None
+        if number == _OVER or number in _OURS:
+            return number
