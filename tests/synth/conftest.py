@@ -17,6 +17,7 @@ Synth = Callable[..., dict[str, Stack]]
 _HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all of these tests to one worker: Node takes seconds to start, and manifests are synthesized once."""
     for item in items:
