@@ -40,7 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{tier}: {meaning}")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its folder, and let none reach anything but this machine."""
     for item in items:
@@ -50,9 +49,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if folder == "deploy":
             # On a busy machine Terraform alone takes minutes.
             item.add_marker(pytest.mark.timeout(900))
-            # With -n: one worker deploys once, while the others go on with the rest.
-            if not item.get_closest_marker("xdist_group"):
-                item.add_marker(pytest.mark.xdist_group("deploy"))
         item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "::1"]))
 
 

@@ -18,7 +18,6 @@ from demo.processes import ROOT
 from tests.support import wait_until
 
 pytestmark = [
-    pytest.mark.xdist_group("demo"),
     pytest.mark.usefixtures("needs_provider"),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds child processes in Linux's /proc"),
 ]

@@ -21,7 +21,6 @@ from demo.task import assume, resolve_secret, task_of
 from tests.synth.support import deployment as deployment_document
 from tests.synth.support import manifest, source
 
-pytestmark = pytest.mark.xdist_group("everything")
 ROLE = "arn:aws:iam::210987654321:role/reader"
 UNPROTECTED = {"dynamodb": {"deletionProtection": False}}
 

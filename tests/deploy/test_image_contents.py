@@ -18,8 +18,6 @@ import pytest
 from demo.task import free_port
 
 ROOT = Path(__file__).parents[2]
-# The packages are installed once, by one worker.
-pytestmark = pytest.mark.xdist_group("image")
 
 
 def instructions() -> list[tuple[str, str]]:

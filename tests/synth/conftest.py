@@ -14,15 +14,6 @@ from stacks.inputs import inputs_from
 from tests.synth.support import Stack, manifest
 
 Synth = Callable[..., dict[str, Stack]]
-_HERE = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all of these tests to one worker: Node takes seconds to start, and manifests are synthesized once."""
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.xdist_group("synth"))
 
 
 @pytest.fixture(scope="session")
