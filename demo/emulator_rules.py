@@ -161,6 +161,12 @@ def _remember_deployment(create: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return create_service
 
 
+def _delete_access_key(self: Any, access_key_id: str) -> None:
+    """Take a key out of a copy: a request that looks through the list meanwhile must not miss the key behind it."""
+    gone = self.get_access_key_by_id(access_key_id)
+    self.access_keys = [key for key in self.access_keys if key is not gone]
+
+
 def apply() -> None:
     """Put all rules in force, once per process."""
     # IAM: AWS evaluates a policy's Resource against the ARN that the request names; moto uses "*" for these services.
@@ -175,6 +181,8 @@ def apply() -> None:
     _replace(iam_models, "aws_managed_policies_data", ours)
     create = EC2ContainerServiceResponse.create_service
     _replace(EC2ContainerServiceResponse, "create_service", _remember_deployment(create))
+    # IAM: while one key is deleted, the user's other key goes on working.
+    _replace(iam_models.User, "delete_access_key", _delete_access_key)
     # IAM: what a caller may do can be asked beforehand.
     emulator_simulation.apply()
     # DynamoDB: conditional updates are atomic; moto's threads read and write a row without a lock.
