@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from adapter.sinks.base import Failed
+from adapter.sinks.base import Delivered, Failed, Outcome
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -93,3 +93,25 @@ def groups(sizes: Sequence[tuple[int, _Size]]) -> Iterator[list[_Size]]:
         filled += size
     if group:
         yield group
+
+
+def send_in_groups(
+    entries: Sequence[dict[str, Any]],
+    size_of: Callable[[dict[str, Any]], int],
+    send_group: Callable[[Sequence[tuple[int, dict[str, Any]]], list[Outcome]], None],
+) -> list[Outcome]:
+    """Send entries in as few requests as their sizes allow; one outcome per entry, in order.
+
+    `send_group` gets (position, entry) pairs, and the outcomes, in which it replaces those of what was not taken.
+    """
+    outcomes: list[Outcome] = [Delivered()] * len(entries)
+    sized: list[tuple[int, tuple[int, dict[str, Any]]]] = []
+    for index, entry in enumerate(entries):
+        size = size_of(entry)
+        if size > MAX_BYTES:
+            outcomes[index] = too_large(size)
+        else:
+            sized.append((size, (index, entry)))
+    for group in groups(sized):
+        send_group(group, outcomes)
+    return outcomes

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.arn import Arn
 from adapter.model import Event
-from adapter.sinks.aws import MAX_BYTES, MAX_ENTRIES, entry_failure, groups, make_client, request, too_large
-from adapter.sinks.base import Delivered, Failed, Outcome
+from adapter.sinks.aws import MAX_ENTRIES, entry_failure, make_client, request, send_in_groups
+from adapter.sinks.base import Failed, Outcome
 from adapter.sinks.wire import structured
 
 if TYPE_CHECKING:
@@ -47,18 +47,8 @@ class EventBridgeSink:
 
     def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """One request, or several when the events are too large for one."""
-        outcomes: list[Outcome] = [Delivered()] * len(events)
-        sized: list[tuple[int, tuple[int, dict[str, Any]]]] = []
-        for index, event in enumerate(events):
-            entry = self._entry(event)
-            size = _size(entry)
-            if size > MAX_BYTES:
-                outcomes[index] = too_large(size)
-            else:
-                sized.append((size, (index, entry)))
-        for group in groups(sized):
-            self._send_group(group, outcomes)
-        return outcomes
+        entries = [self._entry(event) for event in events]
+        return send_in_groups(entries, _size, self._send_group)
 
     def _send_group(self, group: Sequence[tuple[int, dict[str, Any]]], outcomes: list[Outcome]) -> None:
         entries = [entry for _, entry in group]

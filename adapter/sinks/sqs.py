@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.arn import Arn
 from adapter.model import Event
-from adapter.sinks.aws import MAX_BYTES, MAX_ENTRIES, entry_failure, groups, make_client, request, too_large
-from adapter.sinks.base import Delivered, Failed, Outcome
+from adapter.sinks.aws import MAX_ENTRIES, entry_failure, make_client, request, send_in_groups
+from adapter.sinks.base import Failed, Outcome
 from adapter.sinks.wire import STRUCTURED_TYPE, structured
 
 if TYPE_CHECKING:
@@ -51,18 +51,8 @@ class SqsSink:
 
     def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
         """One request, or several when the events are too large for one."""
-        outcomes: list[Outcome] = [Delivered()] * len(events)
-        sized: list[tuple[int, tuple[int, dict[str, Any]]]] = []
-        for index, event in enumerate(events):
-            entry = self._entry(index, event)
-            size = len(entry["MessageBody"].encode()) + _ATTRIBUTES_BYTES
-            if size > MAX_BYTES:
-                outcomes[index] = too_large(size)
-            else:
-                sized.append((size, (index, entry)))
-        for group in groups(sized):
-            self._send_group(group, outcomes)
-        return outcomes
+        entries = [self._entry(index, event) for index, event in enumerate(events)]
+        return send_in_groups(entries, _size, self._send_group)
 
     def _send_group(self, group: Sequence[tuple[int, dict[str, Any]]], outcomes: list[Outcome]) -> None:
         entries = [entry for _, entry in group]
@@ -94,6 +84,10 @@ class SqsSink:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _size(entry: dict[str, Any]) -> int:
+    return len(entry["MessageBody"].encode()) + _ATTRIBUTES_BYTES
 
 
 def _hash(text: str) -> str:
