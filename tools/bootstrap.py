@@ -1,7 +1,7 @@
 """Fetches everything that this project needs into the ignored folder .tools/ of the checkout.
 
     python3 tools/bootstrap.py             what `make demo` and `make test` need
-    python3 tools/bootstrap.py checkov     the named extra, too
+    python3 tools/bootstrap.py checkov     the named extra, too: checkov, docs
 
 Needs only Python 3.11+ and its standard library. Every step is skipped when its inputs have not changed since it
 succeeded; a step that fails says in one line what, why and what to do. Afterwards these are there:
@@ -33,6 +33,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,10 +196,15 @@ def python_packages() -> None:
     pip_install("python", TOOLS / "venv/bin/python", "dev.txt")
 
 
-def checkov() -> None:
-    """The static scanner, which pins an old boto3: in an environment of its own."""
-    make_venv(TOOLS / "checkov")
-    pip_install("checkov", TOOLS / "checkov/bin/python", "checkov.txt")
+#: What is only fetched when it is named, each into an environment of its own, and its program. The static scanner pins
+#: an old boto3; the site's generator shares nothing with the rest.
+EXTRAS = {"checkov": "checkov", "docs": "mkdocs"}
+
+
+def extra(name: str) -> None:
+    """One of EXTRAS."""
+    make_venv(TOOLS / name)
+    pip_install(name, TOOLS / name / "bin/python", f"{name}.txt")
 
 
 def wrapper(name: str, body: str) -> None:
@@ -387,13 +393,14 @@ def steps(extras: Sequence[str]) -> Iterator[Step]:
         )
         file = TOOLS / "schema" / f"aws-{PROVIDER_VERSION}.json"
         yield Step("schema", "the provider's schema", [PROVIDER_SHA256], [file], schema)
-    if "checkov" in extras:
-        yield Step("checkov", "checkov", [here, read(LOCKS / "checkov.txt")], [TOOLS / "checkov/bin/checkov"], checkov)
+    for name in sorted(set(extras)):
+        made = [TOOLS / name / "bin" / EXTRAS[name]]
+        yield Step(name, name, [here, read(LOCKS / f"{name}.txt")], made, partial(extra, name))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run every step that is not up to date."""
-    if {"-h", "--help"} & set(arguments) or set(arguments) - {"checkov"}:
+    if {"-h", "--help"} & set(arguments) or set(arguments) - set(EXTRAS):
         sys.stdout.write(__doc__ or "")
         return 0 if {"-h", "--help"} & set(arguments) else 2
     TOOLS.mkdir(exist_ok=True)
