@@ -10,10 +10,10 @@ import json
 import threading
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 from adapter.delivery import Result, Status
 from adapter.model import Kind
@@ -28,7 +28,7 @@ EMF_PERIOD_S: Final = 60.0
 #: Values of one metric in one line: the format's limit.
 _EMF_VALUES: Final = 100
 #: Upper bounds of the lag histogram's buckets, in seconds.
-_LAG_BOUNDS_S: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+LAG_BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _EMF_KINDS: Final = {Kind.CREATED: "EventsCreated", Kind.UPDATED: "EventsUpdated", Kind.DELETED: "EventsDeleted"}
 
 
@@ -39,6 +39,38 @@ class _Interval:
     counts: Counter[str] = field(default_factory=Counter)
     sweep_s: list[float] = field(default_factory=list)
     lag_s: list[float] = field(default_factory=list)
+
+
+class Finished(NamedTuple):
+    """The end of one delivery, for who looks at single events. `attributes` are those of the CloudEvent."""
+
+    wall_s: float
+    kind: Kind
+    attributes: Mapping[str, str]
+    username: str
+    status: Status
+    code: str
+    lag_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What was counted since the start, for who looks at differences; and the present gauges.
+
+    `kinds` counts delivered events, `lag` those with a lag by the bounds of LAG_BOUNDS_S (and one more for the rest).
+    `sweeps` and `sweep_s` are number and seconds of complete sweeps, `failed` the number of the others.
+    """
+
+    kinds: Mapping[str, int]
+    statuses: Mapping[str, int]
+    lag: tuple[int, ...]
+    sweeps: int
+    sweep_s: float
+    failed: int
+    requests: int
+    throttled: int
+    users: int
+    undelivered: int
 
 
 class Metrics:
@@ -71,9 +103,10 @@ class Metrics:
         self._events: Counter[str] = Counter()
         self._sweeps: Counter[str] = Counter()
         self._retries: Counter[str] = Counter()
-        self._sweep_s = 0.0
+        self._kinds: Counter[str] = Counter()
+        self._sweep_s = self._sweep_sum_s = 0.0
         self._last_sweep_s: float | None = None
-        self._lag_buckets = [0] * (len(_LAG_BOUNDS_S) + 1)
+        self._lag_buckets = [0] * (len(LAG_BOUNDS_S) + 1)
         self._lag_sum_s = 0.0
         self._interval = _Interval()
         self._emf_at_s = wall_s()
@@ -82,6 +115,8 @@ class Metrics:
         self.users = 0
         self.undelivered = 0
         self.in_flight = 0
+        #: The last deliveries, newest last; None: nobody wants to know.
+        self.recent: deque[Finished] | None = None
 
     def finished(self, result: Result, kind: Kind, lag_s: float | None) -> None:
         """The delivery of an event ended. `lag_s`: time since the user changed; None where that says nothing."""
@@ -96,14 +131,20 @@ class Metrics:
             self._events[result.status.value] += 1
             counts = self._interval.counts
             if delivered:
+                self._kinds[kind.value] += 1
                 counts[_EMF_KINDS.get(kind, "EventsOther")] += 1
             elif result.status is Status.DEAD_LETTERED:
                 counts["DeadLetters"] += 1
             if delivered and lag_s is not None:
-                self._lag_buckets[bisect_left(_LAG_BOUNDS_S, lag_s)] += 1
+                self._lag_buckets[bisect_left(LAG_BOUNDS_S, lag_s)] += 1
                 self._lag_sum_s += lag_s
                 self._interval.lag_s.append(lag_s)
                 del self._interval.lag_s[:-_EMF_VALUES]
+            if self.recent is not None:
+                event = result.event
+                self.recent.append(
+                    Finished(self._wall_s(), kind, event.attributes, event.key, result.status, code, lag_s)
+                )
 
     def retried(self, code: str) -> None:
         """A page is asked for again, because of a fault with this code."""
@@ -116,6 +157,7 @@ class Metrics:
             self._sweeps[outcome] += 1
             if outcome == "complete":
                 self._sweep_s = seconds
+                self._sweep_sum_s += seconds
                 self._last_sweep_s = self._wall_s()
                 self._interval.counts["SweepSucceeded"] += 1
                 self._interval.sweep_s.append(seconds)
@@ -139,6 +181,29 @@ class Metrics:
                 "in_flight": self.in_flight,
                 "undelivered": self.undelivered,
             }
+
+    def totals(self) -> Totals:
+        """Everything that was counted so far."""
+        requests, throttled = self._traffic()
+        with self._lock:
+            sweeps = self._sweeps["complete"]
+            return Totals(
+                kinds=dict(self._kinds),
+                statuses=dict(self._events),
+                lag=tuple(self._lag_buckets),
+                sweeps=sweeps,
+                sweep_s=self._sweep_sum_s,
+                failed=self._sweeps.total() - sweeps - self._sweeps["stopped"],
+                requests=requests,
+                throttled=throttled,
+                users=self.users,
+                undelivered=self.undelivered,
+            )
+
+    def last(self) -> list[Finished]:
+        """The last deliveries, newest last; none unless `recent` keeps them."""
+        with self._lock:
+            return list(self.recent or ())
 
     def emf(self, *, now: bool = False) -> str | None:
         """A line in CloudWatch's Embedded Metric Format when one is due (or `now`), else None.
@@ -214,7 +279,7 @@ class Metrics:
             value=self._last_sweep_s or 0.0,
         )
         total, buckets = 0, []
-        for bound, count in zip((*map(str, _LAG_BOUNDS_S), "+Inf"), lag, strict=True):
+        for bound, count in zip((*map(str, LAG_BOUNDS_S), "+Inf"), lag, strict=True):
             total += count
             buckets.append((bound, float(total)))
         yield HistogramMetricFamily(
