@@ -14,9 +14,9 @@ import click
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
-    "adapter.txt": (),
+    "adapter.txt": ("--extra", "tracing"),
     "deploy.txt": ("--extra", "deploy"),
-    "dev.txt": ("--extra", "deploy", "--group", "dev"),
+    "dev.txt": ("--extra", "deploy", "--extra", "tracing", "--group", "dev"),
 }
 #: Locks that stand alone: one group each, none of the project's own requirements.
 GROUPS = ("terraform", "provider", "node", "checkov", "docs")

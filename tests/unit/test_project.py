@@ -63,8 +63,13 @@ def test_the_locks_are_those_of_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     direct = project["project"]["dependencies"]
     deploy = project["project"]["optional-dependencies"]["deploy"]
+    tracing = project["project"]["optional-dependencies"]["tracing"]
     groups = project["dependency-groups"]
-    wanted = {"adapter.txt": direct, "deploy.txt": direct + deploy, "dev.txt": direct + deploy + groups["dev"]}
+    wanted = {
+        "adapter.txt": direct + tracing,
+        "deploy.txt": direct + deploy,
+        "dev.txt": direct + deploy + tracing + groups["dev"],
+    }
     wanted |= {f"{name}.txt": groups[name] for name in groups if name != "dev"}
     stale = [
         f"{lock}: {text}"
