@@ -44,6 +44,14 @@ plan: tools ## Plan the stacks of source.yaml with your AWS credentials, and rev
 plan-docs: tools ## Write the review of our own plan into docs/, with pictures where Chromium is installed
 	@$(RUN) python -m tools.own_review
 
+.PHONY: docs
+docs: .docs-tools ## Build the docs site into build/site, checked: links, navigation, nothing loaded from elsewhere
+	@$(RUN) python -m tools.site
+
+.PHONY: docs-serve
+docs-serve: .docs-tools ## Build the docs site and serve it on this machine: make ADDRESS=127.0.0.1:8000 docs-serve
+	@$(RUN) python -m tools.site --serve $(or $(ADDRESS),127.0.0.1:8000)
+
 .PHONY: lint
 lint: tools ## Check style and types
 	@$(RUN) ruff check .
@@ -62,10 +70,12 @@ lock: tools ## Write the lock files after a change of pyproject.toml or tools/np
 # The first of these that the machine has; another one: make ENGINE=/path/to/docker image
 ENGINE ?= $(firstword $(shell command -v docker podman buildah 2>/dev/null))
 IMAGE ?= cognito-source
+VERSION = $(shell sed -n 's/^VERSION: Final = "\(.*\)"/\1/p' adapter/version.py)
 .PHONY: image
 image: ## Build the adapter's image with docker, podman or buildah: make IMAGE=NAME:TAG image
 	@test -n "$(ENGINE)" || { echo "make: needs docker, podman or buildah, and finds none on PATH" >&2; exit 1; }
-	@$(ENGINE) build --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) .
+	@$(ENGINE) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) .
 
 .PHONY: image-test
 image-test: tools ## Build the image without a daemon and run it as the task definition says (Linux, as root)
@@ -80,9 +90,11 @@ clean: ## Remove everything that was fetched or made
 	@rm -rf .tools .demo cdktf.out .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: .python .test-tools
+.PHONY: .python .test-tools .docs-tools
 .python:
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer, and finds none on PATH; \
 	install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 .test-tools: .python
-	@$(PYTHON) tools/bootstrap.py checkov
+	@$(PYTHON) tools/bootstrap.py checkov docs
+.docs-tools: .python
+	@$(PYTHON) tools/bootstrap.py docs

@@ -1,0 +1,1 @@
+"""Builds the docs site out of the Markdown that the repository's readers see: `make docs`."""

@@ -1,0 +1,145 @@
+"""Puts the repository's Markdown where the site's generator reads it, in the dialect that it reads.
+
+The documents are written for GitHub (CommonMark, links between files of the repository). Python-Markdown, which MkDocs
+and its successor Zensical use, wants an empty line before lists and tables and four spaces for what belongs to a list's
+item, and a site has no files beside its pages: links out of docs/ get pages of their own, made here.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tools.site import markdown
+
+#: Documents of the repository that have another place on the site. Everything in docs/ keeps its own.
+MOVED = {
+    "README.md": "index.md",
+    "docs/README.md": "guides.md",
+    "CHANGELOG.md": "project/changelog.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "SECURITY.md": "project/security.md",
+}
+#: Where the pages of linked files go.
+FILES = "files"
+_LANGUAGES = {".yml": "yaml", ".yaml": "yaml", ".json": "json", ".py": "python", ".sh": "sh", ".toml": "toml"}
+_ITEM = re.compile(r"^(?P<indent> *)(?P<marker>[-*+]|\d+[.)])(?P<space> +)(?=\S)")
+_TABLE = re.compile(r"^ *\|")
+
+
+def place(source: str) -> str:
+    """Where a file of the repository is on the site, both as paths with slashes."""
+    if source in MOVED:
+        return MOVED[source]
+    if source.startswith("docs/"):
+        return source.removeprefix("docs/")
+    return f"{FILES}/{source.rstrip('/') or 'repository'}.md"
+
+
+def stage(root: Path, target: Path) -> None:
+    """Fill the folder `target` with the site's sources, made from the checkout at `root`; what was there goes.
+
+    Raises:
+        FileNotFoundError: a document links a file that is not there.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    linked: set[str] = set()
+    sources = [name for name in MOVED if (root / name).exists()]
+    sources += [path.relative_to(root).as_posix() for path in sorted((root / "docs").rglob("*")) if path.is_file()]
+    for source in dict.fromkeys(sources):
+        file = target / place(source)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if source.endswith(".md"):
+            text = (root / source).read_text(encoding="utf-8")
+            linked |= {name for name in _files(source, text) if not (name in MOVED or name.startswith("docs/"))}
+            file.write_text(converted(text, source), encoding="utf-8")
+        else:
+            shutil.copyfile(root / source, file)
+    for name in sorted(linked):
+        file = target / place(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_page_of(root, name), encoding="utf-8")
+
+
+def converted(text: str, source: str) -> str:
+    """A document of the repository as a page of the site."""
+    return _spaced(markdown.relink(text, lambda target: _moved(target, source)))
+
+
+def _files(source: str, text: str) -> set[str]:
+    return {name for target in markdown.links(text) if (name := resolved(target, source)) is not None}
+
+
+def resolved(target: str, source: str) -> str | None:
+    """The file of the repository that a link in the document `source` leads to; None: it leads elsewhere."""
+    path = target.partition("#")[0]
+    if not path or re.match(r"[a-z][a-z0-9+.-]*:", target):
+        return None
+    name = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
+    return "" if name == "." else name
+
+
+def _moved(target: str, source: str) -> str:
+    name = resolved(target, source)
+    if name is None:
+        return target
+    _, hash_, anchor = target.partition("#")
+    path = posixpath.relpath(place(name), posixpath.dirname(place(source)) or ".")
+    return path + (hash_ + anchor if name.endswith(".md") else "")
+
+
+def _page_of(root: Path, name: str) -> str:
+    """A page that shows a file, or what a folder holds."""
+    path = root / name
+    if path.is_dir():
+        listed = subprocess.run(["git", "ls-files", name or "."], cwd=root, capture_output=True, text=True, check=True)
+        readme = path / "README.md"
+        about = re.sub(r"\A# .*\n", "", readme.read_text(encoding="utf-8")) if readme.exists() else ""
+        about = _spaced(markdown.relink(about, lambda target: _moved(target, f"{name}/README.md")))
+        inner = [each.removeprefix(f"{name}/") for each in listed.stdout.splitlines()]
+        return f"# {name or 'The repository'}\n{about}\nIt holds:\n\n" + "".join(f"- `{each}`\n" for each in inner)
+    text = path.read_text(encoding="utf-8")
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"^`{3,}", text, re.MULTILINE))])
+    return f"# {name}\n\n{fence}{_LANGUAGES.get(path.suffix, 'text')}\n{text.rstrip()}\n{fence}\n"
+
+
+def _spaced(text: str) -> str:
+    """Empty lines before lists and tables, and four spaces a level for what belongs to an item."""
+    result: list[str] = []
+    #: For each list that is open: where the text of its items begins, in columns.
+    levels: list[int] = []
+    previous = ""
+    in_fence = False
+    for line, fenced in markdown.lines_of(text):
+        bare = line.strip()
+        indent = len(line) - len(line.lstrip(" "))
+        begins = fenced and not in_fence
+        item = None if fenced else _ITEM.match(line)
+        before = levels
+        if bare and (begins or not fenced):
+            levels = _open(levels, indent, lazy=not item and not begins and bool(previous.strip()))
+        if item and not before and previous.strip():
+            result.append("\n")
+        if (begins or _TABLE.match(line)) and previous.strip() and not _TABLE.match(previous):
+            result.append("\n")
+        result.append(_indented(line, levels))
+        if item:
+            levels = [*levels, item.end()]
+        previous, in_fence = line, fenced
+    return "".join(result)
+
+
+def _open(levels: list[int], indent: int, *, lazy: bool) -> list[int]:
+    """The lists that a line with this indentation belongs to. A lazy line goes on where the one before it was."""
+    kept = [level for level in levels if level <= indent]
+    return levels if lazy and levels else kept
+
+
+def _indented(line: str, levels: list[int]) -> str:
+    if not levels or not line.strip():
+        return line
+    text = line[min(levels[-1], len(line) - len(line.lstrip(" "))) :]
+    return "    " * len(levels) + text
