@@ -16,7 +16,8 @@ RUN cp -R /opt/source/adapter "$(/opt/venv/bin/python -c 'import sysconfig; prin
  && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash -j 0 /opt/venv/lib
 
 FROM ${BASE}
-ARG VERSION=0.1.0
+# `make image` says it, out of adapter/version.py.
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="cognito-source" \
       org.opencontainers.image.description="Every change of an Amazon Cognito user pool as a reliable stream of CloudEvents" \

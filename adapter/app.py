@@ -21,6 +21,7 @@ from adapter.cognito.rate import RateLimiter
 from adapter.config import Settings
 from adapter.credentials import PoolCredentials, service_session
 from adapter.delivery import BackoffPolicy, Batching, Delivery, RetryPolicy, Status
+from adapter.ephemeral import MOUNTS, fate
 from adapter.errors import CognitoError, ConfigError, StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.health import STALE_S, Health, HealthServer
@@ -32,11 +33,14 @@ from adapter.signals import stop_on_signals
 from adapter.sinks.base import Sink
 from adapter.sinks.factory import open_dead_letter_sink, open_sink
 from adapter.sinks.options import ContentMode, HttpOptions
+from adapter.standby import Standby
 from adapter.state.base import Store
 from adapter.state.factory import open_store
 from adapter.state.lock import HeldError, Holder
+from adapter.state.url import SqliteUrl, parse_state_url
 from adapter.sweep import Rules
 from adapter.values import shown
+from adapter.version import VERSION
 
 if TYPE_CHECKING:
     import boto3
@@ -75,7 +79,8 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         stack.enter_context(stop_on_signals(stop, late=1 if once else 0))
         if not once:
             _serve(stack, settings, health, metrics)
-        store = _open_store(settings, health, stop, wait=not once)
+        warn_of_loss(settings.state_url)
+        store = _open_store(settings, health, stop, Standby(pool, health), wait=not once)
         if store is None:
             return True
         stack.callback(store.close)
@@ -83,7 +88,12 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         courier = _delivery(stack, settings, store.held)
         logger.info(
             "Watching the user pool",
-            extra={"action": Action.STARTED, "pool": str(settings.pool), "sink": shown(settings.sink)},
+            extra={
+                "action": Action.STARTED,
+                "version": VERSION,
+                "pool": str(settings.pool),
+                "sink": shown(settings.sink),
+            },
         )
         lister = lister_of(pool, limiter, stop, metrics, store)
         service = Service(
@@ -244,12 +254,33 @@ def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metric
         raise ConfigError(problems)
 
 
-def _open_store(settings: Settings, health: Health, stop: threading.Event, *, wait: bool) -> Store | None:
+def warn_of_loss(state_url: str) -> None:
+    """Say it when the state goes with the container: nobody should find out when the container is replaced."""
+    url = parse_state_url(state_url)
+    if not isinstance(url, SqliteUrl):
+        return
+    try:
+        where = fate(str(url.path.resolve()), Path(MOUNTS).read_text(errors="replace"))
+    except OSError:
+        return  # not on Linux, or no /proc: nobody can tell
+    if where is not None:
+        logger.warning(
+            "The state is in %s: when the container is replaced it is lost, and with it every change in between. "
+            "Mount a volume that lasts at the folder of STATE_URL, or use dynamodb://TABLE",
+            where,
+            extra={"action": Action.STATE_EPHEMERAL},
+        )
+
+
+def _open_store(
+    settings: Settings, health: Health, stop: threading.Event, standby: Standby, *, wait: bool
+) -> Store | None:
     """Open the state, however long it takes; None: told to stop meanwhile."""
     told: set[Holder] = set()
 
     def waiting(holder: Holder) -> None:
         health.beat()
+        standby.begin()
         if holder not in told:
             told.add(holder)
             reason = f"another adapter ({holder}) holds it; this one takes over when that one ends"
@@ -277,6 +308,7 @@ def _open_store(settings: Settings, health: Health, stop: threading.Event, *, wa
             logger.error("%s", error, extra={"action": Action.SWEEP_FAILED, "code": "StoreUnavailable"})  # noqa: TRY400 - no traceback
             stop.wait(_STORE_RETRY_S)
         else:
+            standby.end()
             health.well("state")
             return store
     return None

@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from adapter.errors import AdapterError, ConfigError
+from adapter.version import VERSION
 
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EXIT: Final = "Exit codes: 0 asked to stop (or all told), 1 fatal (or something untold), 2 bad configuration."
@@ -33,6 +34,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, invoke_without_command=True, context_settings=_CONTEXT, epilog=_EXIT)
+@click.version_option(VERSION, prog_name="cognito-source", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Report every change of an Amazon Cognito user pool as a CloudEvent.

@@ -18,6 +18,7 @@ from adapter.arn import parse_arn
 from adapter.config import Settings
 from adapter.errors import CredentialsError
 from adapter.log import Action
+from adapter.version import USER_AGENT
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -92,6 +93,7 @@ def service_session(settings: Settings) -> Session:
         session = _session(
             (settings.access_key_id, str(settings.secret_access_key), str(settings.session_token) or None)
         )
+    session.user_agent_extra = USER_AGENT
     return session
 
 

@@ -17,6 +17,7 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapter.version import USER_AGENT
 from iam.errors import AwsError, InputError
 
 #: Calls whose request or answer holds a secret key: not even AWS's error sentence is passed on.
@@ -139,7 +140,7 @@ class BotoAws:
         wanted = (service, region, attempts)
         if wanted not in self._clients:
             retries: Any = {"mode": "standard", "total_max_attempts": attempts}
-            config = Config(connect_timeout=5, read_timeout=20, retries=retries, user_agent_extra="cognito-source-iam")
+            config = Config(connect_timeout=5, read_timeout=20, retries=retries, user_agent_extra=f"{USER_AGENT} (iam)")
             self._clients[wanted] = self._session.client(
                 service,
                 region_name=region or self._region,

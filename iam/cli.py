@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from adapter.version import VERSION
 from iam import names, show
 from iam.aws import Aws
 from iam.bootstrap import Wanted, foreign, plan_bootstrap, secret_ref
@@ -60,6 +61,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="cognito-source", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """The credentials of a source, for their whole life.

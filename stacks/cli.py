@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from adapter.version import VERSION
 from stacks.planning import OUTPUT_DIR, Planner, PlanningError, default_binary
 from stacks.review import run as reviewing
 from stacks.review.gates import RULES, GateError, parse_rules
@@ -29,6 +30,7 @@ _STYLES: Mapping[str, dict[str, Any]] = {
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(VERSION, prog_name="cognito-source", message="%(prog)s %(version)s")
 def main() -> None:
     """Plan the stacks of this project, and review plans (these or any other Terraform or OpenTofu plan)."""
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
+from adapter.version import VERSION
 from stacks.base import Home, output, set_up
 from stacks.bindings import App, EcrLifecyclePolicy, EcrRepository, EcrRepositoryEncryptionConfiguration, TerraformStack
 from stacks.inputs import Inputs
@@ -84,12 +83,7 @@ def image_of(inputs: Inputs, home: Home) -> ImageReference:
 
 def own_image(inputs: Inputs, home: Home) -> ImageReference:
     """The image in our own registry; its address is known before the registry exists."""
-    tag = inputs.shared.image.registry.tag or _version()
+    # A tag never moves, so that a new version is a new tag.
+    tag = inputs.shared.image.registry.tag or VERSION
     uri = f"{home.account}.dkr.ecr.{home.region}.{home.dns_suffix}/{inputs.name}:{tag}"
     return ImageReference(uri, home.arn("ecr", f"repository/{inputs.name}"))
-
-
-def _version() -> str:
-    """This project's version: an image's tag never moves, so that a new version is a new tag."""
-    project = Path(__file__).parent.parent / "pyproject.toml"
-    return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])

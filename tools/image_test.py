@@ -22,6 +22,7 @@ from typing import Any
 
 import click
 
+from adapter.version import VERSION
 from demo.aws import EmulatedAws
 from demo.deployment import DeployError, Deployment, write_manifest
 from demo.processes import ROOT, TOOLS, Child
@@ -86,7 +87,7 @@ def make_base() -> str:
 
 def build(base: str) -> None:
     """Build the image. The machine's way to its package index goes into the build, and not into the image."""
-    options = ["--pull=never", "--timestamp", "0", "--build-arg", f"BASE={base}"]
+    options = ["--pull=never", "--timestamp", "0", "--build-arg", f"BASE={base}", "--build-arg", f"VERSION={VERSION}"]
     for name, value in os.environ.items():
         if name.startswith("PIP_"):
             options += ["--env", f"{name}={value}"]

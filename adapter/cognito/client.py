@@ -13,6 +13,7 @@ from adapter.cognito.base import Page
 from adapter.cognito.decode import MALFORMED, RawUsers
 from adapter.cognito.rate import RateLimiter
 from adapter.errors import AdapterError, CognitoError, CredentialsError, UnavailableError
+from adapter.version import USER_AGENT
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -164,7 +165,7 @@ class BotoUserPool:
                 max_pool_connections=_CONNECTIONS,
                 parameter_validation=False,  # the pool's id and the limit were checked, the rest are strings
                 tcp_keepalive=True,
-                user_agent=f"cognito-source {session.user_agent()}",  # given, it is not composed for every request
+                user_agent=f"{USER_AGENT} {session.user_agent()}",  # given, it is not composed for every request
             ),
         )
         if self._transport is not None:

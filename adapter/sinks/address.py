@@ -19,6 +19,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from adapter.errors import ConfigError
 from adapter.http1 import Route
 from adapter.sinks.options import HttpOptions
+from adapter.version import USER_AGENT
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -54,7 +55,7 @@ def resolve(url: str, options: HttpOptions, *, variable: str) -> Address:
     except (requests.RequestException, ValueError) as error:
         raise ConfigError(f"{variable}: expected an http:// or https:// URL with a valid host") from error
     host = parts.netloc.rpartition("@")[2]
-    headers = {"host": host, "user-agent": "cognito-source", **_extra_headers(prepared, options, variable)}
+    headers = {"host": host, "user-agent": USER_AGENT, **_extra_headers(prepared, options, variable)}
     settings = requests.Session().merge_environment_settings(prepared.url or "", {}, None, None, None)
     tls = _tls_context(options, settings["verify"]) if parts.scheme == "https" else None
     route = Route(host=parts.hostname or "", port=port, tls=tls)
