@@ -9,10 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TextIO
 
+from adapter.terminal import clipped, columns
+
+#: Back to the line's beginning, and what is there is gone.
+_CLEAR: Final = "\r\x1b[K"
 #: The fields that every LogRecord has; what goes beyond them is ours.
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -22,10 +27,12 @@ class Action(StrEnum):
 
     STARTED = "started"
     WAITING = "waiting"
+    STATE_EPHEMERAL = "state_ephemeral"
     STOPPING = "stopping"
     STOPPED = "stopped"
     BASELINE_STARTED = "baseline_started"
     BASELINE_DONE = "baseline_done"
+    SWEEP_PROGRESS = "sweep_progress"
     SWEEP_DONE = "sweep_done"
     SWEEP_FAILED = "sweep_failed"
     SWEEP_RECOVERED = "sweep_recovered"
@@ -71,10 +78,45 @@ class TextFormatter(logging.Formatter):
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
-def configure(level: str, stream: TextIO | None = None) -> None:
-    """Send the adapter's logs to `stream` (None: stderr), and those of libraries nowhere: they may quote requests."""
+class TerminalHandler(logging.StreamHandler[TextIO]):
+    """Log lines on a terminal, above a last line that changes in place."""
+
+    _line = ""
+
+    def show(self, line: str) -> None:
+        """Let this be the last line, cut to the terminal's width; "" takes it away. Any thread may call it."""
+        self.acquire()
+        try:
+            if line or self._line:
+                self._line = clipped(line, columns(self.stream) - 1)
+                self.stream.write(_CLEAR + self._line)
+                self.flush()
+        finally:
+            self.release()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record above the last line."""
+        line, self._line = self._line, ""
+        if line:
+            self.stream.write(_CLEAR)
+        super().emit(record)
+        if line:
+            self.show(line)
+
+
+def status_line() -> Callable[[str], None] | None:
+    """What shows a line below the logs; None: they go to no terminal, or to one without a cursor."""
+    handlers = logging.getLogger("adapter").handlers
+    return next((handler.show for handler in handlers if isinstance(handler, TerminalHandler)), None)
+
+
+def configure(level: str, stream: TextIO | None = None, *, live: bool = False) -> None:
+    """Send the adapter's logs to `stream` (None: stderr), and those of libraries nowhere: they may quote requests.
+
+    With `live`, the stream is a terminal whose last line can be drawn again; see `status_line`.
+    """
     target = sys.stderr if stream is None else stream
-    handler = logging.StreamHandler(target)
+    handler = TerminalHandler(target) if live else logging.StreamHandler(target)
     handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
     logger = logging.getLogger("adapter")
     logger.handlers[:] = [handler]
