@@ -1,7 +1,7 @@
 """Fetches everything that this project needs into the ignored folder .tools/ of the checkout.
 
     python3 tools/bootstrap.py             what `make demo` and `make test` need
-    python3 tools/bootstrap.py checkov     the named extra, too: checkov, docs
+    python3 tools/bootstrap.py checkov     the named extra, too: checkov, docs, cdktn
 
 Needs only Python 3.11+ and its standard library. Every step is skipped when its inputs have not changed since it
 succeeded; a step that fails says in one line what, why and what to do. Afterwards these are there:
@@ -197,8 +197,8 @@ def python_packages() -> None:
 
 
 #: What is only fetched when it is named, each into an environment of its own, and its program. The static scanner pins
-#: an old boto3; the site's generator shares nothing with the rest.
-EXTRAS = {"checkov": "checkov", "docs": "mkdocs"}
+#: an old boto3; the site's generator shares nothing with the rest; cdktf's successor wants another `constructs`.
+EXTRAS = {"checkov": "checkov", "docs": "mkdocs", "cdktn": "python"}
 
 
 def extra(name: str) -> None:

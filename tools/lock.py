@@ -19,7 +19,7 @@ LOCKS = {
     "dev.txt": ("--extra", "deploy", "--extra", "tracing", "--group", "dev"),
 }
 #: Locks that stand alone: one group each, none of the project's own requirements.
-GROUPS = ("terraform", "provider", "node", "checkov", "docs")
+GROUPS = ("terraform", "provider", "node", "checkov", "build", "cdktn", "docs")
 HEADER = "# Written by `make lock` from pyproject.toml: don't edit.\n"
 
 
