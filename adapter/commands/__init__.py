@@ -1,0 +1,1 @@
+"""The commands of `python -m adapter`, one module each; adapter/cli.py has their table."""
