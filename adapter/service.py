@@ -13,12 +13,14 @@ from typing import Final
 from adapter.backoff import PollBackoff
 from adapter.changes import Detector
 from adapter.cognito.base import Page
+from adapter.emf import Emf
 from adapter.errors import CognitoError, StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.health import Health
 from adapter.ledger import Courier, Ledger
 from adapter.log import Action
-from adapter.metrics import Metrics, write_emf
+from adapter.metrics import Metrics
+from adapter.progress import Progress
 from adapter.state.base import Store
 from adapter.sweep import Listing, Outcome, Rules, Sweeper
 
@@ -59,6 +61,7 @@ class Service:
         stop: set when the adapter is to stop.
         glance: pages that show new users early, between sweeps.
         on_doubt: called when a complete sweep did not show a user who is there.
+        progress: shows how far the first sweep is.
         monotonic: seconds.
         wall_ms: milliseconds since the epoch.
     """
@@ -78,6 +81,7 @@ class Service:
         stop: threading.Event,
         glance: Callable[[], Iterable[Page]] = tuple,
         on_doubt: Callable[[], None] = lambda: None,
+        progress: Progress | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -85,7 +89,9 @@ class Service:
         self._pace = pace
         self._health = health
         self._metrics = metrics
+        self._emf = Emf(metrics, sys.stdout) if pace.emf else None
         self._stop = stop
+        self._progress = progress if progress is not None else Progress()
         self._monotonic = monotonic
         self._give_up_at: float | None = None
         self._patience_s: float | None = None
@@ -152,15 +158,20 @@ class Service:
     def _attempt(self) -> Outcome | None:
         """One sweep; None: it failed, and the reason is logged and known to `health`."""
         started = self._monotonic()
+        self._progress.begin()
+        complete = False
         try:
             self._settle()
             outcome = self._sweeper.sweep()
+            complete = outcome.complete
         except CognitoError as error:
             self._failed("cognito", error.code, str(error), started)
             return None
         except StoreUnavailableError as error:
             self._failed("state", "StoreUnavailable", str(error), started)
             return None
+        finally:
+            self._progress.end(complete=complete)
         seconds = self._monotonic() - started
         self._recovered()
         self._metrics.swept("complete" if outcome.complete else "stopped", seconds)
@@ -198,9 +209,14 @@ class Service:
         def listed(filter_: str | None) -> Iterator[Page]:
             for page in listing(filter_):
                 self._health.polled()
+                if filter_ is None:
+                    self._progress.page(self._seen)
                 yield page
 
         return listed
+
+    def _seen(self) -> int:
+        return self._ledger.index.seen
 
     def _keep_going(self) -> bool:
         """After a page: book results; wait while the sink is down, so that no request is wasted. False: stop."""
@@ -275,11 +291,11 @@ class Service:
             self._health.problem("deliveries", f"the events of {undelivered} users are undelivered and tried again")
         else:
             self._health.well("deliveries")
-        if self._pace.emf:
-            write_emf(self._metrics, sys.stdout)
+        if self._emf is not None:
+            self._emf.write()
 
     def _close(self) -> None:
         logger.info("Stopping: what is on its way is finished", extra={"action": Action.STOPPING})
         self._ledger.close(GRACE_S)
-        if self._pace.emf:
-            write_emf(self._metrics, sys.stdout, now=True)
+        if self._emf is not None:
+            self._emf.write(now=True)
