@@ -24,10 +24,13 @@ LABEL org.opencontainers.image.title="cognito-source" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# No installer in what runs; and a folder of its own for SQLite, where DynamoDB is not the state.
+# No installer in what runs; and a folder of its own for SQLite, where DynamoDB is not the state. Its group is root's, for
+# OpenShift runs images as any user of that group
+# (https://docs.openshift.com/container-platform/4.16/openshift_images/create-images.html).
 RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* \
  && mkdir -p /var/lib/cognito-source \
- && chown 10001:10001 /var/lib/cognito-source
+ && chown 10001:0 /var/lib/cognito-source \
+ && chmod 0770 /var/lib/cognito-source
 COPY --from=build /opt/venv /opt/venv
 COPY LICENSE /usr/share/doc/cognito-source/LICENSE
 ENV PATH=/opt/venv/bin:$PATH \

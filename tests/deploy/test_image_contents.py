@@ -139,6 +139,14 @@ def test_the_image_runs_without_root_and_writes_only_to_its_volumes() -> None:
     assert "ADD" not in {name for name, _ in instructions()}
 
 
+def test_any_user_of_the_root_group_can_write_the_state() -> None:
+    """OpenShift runs an image as a user of its own choice, in group 0."""
+    (folder,) = of("WORKDIR")
+    setup = next(rest for rest in of("RUN") if f"mkdir -p {folder}" in rest)
+    assert f"chown {of('USER')[0].partition(':')[0]}:0 {folder}" in setup
+    assert f"chmod 0770 {folder}" in setup
+
+
 def test_the_base_is_pinned_and_can_be_replaced() -> None:
     (base, *_) = [rest for name, rest in instructions() if name == "ARG"]
     assert re.fullmatch(r"BASE=python:3\.\d+\.\d+-slim-\w+", base)
