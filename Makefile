@@ -95,6 +95,6 @@ clean: ## Remove everything that was fetched or made
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer, and finds none on PATH; \
 	install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 .test-tools: .python
-	@$(PYTHON) tools/bootstrap.py checkov docs
+	@$(PYTHON) tools/bootstrap.py checkov docs cdktn
 .docs-tools: .python
 	@$(PYTHON) tools/bootstrap.py docs
