@@ -25,8 +25,10 @@ from adapter.ephemeral import MOUNTS, fate
 from adapter.errors import CognitoError, ConfigError, StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.health import STALE_S, Health, HealthServer
-from adapter.log import Action
-from adapter.metrics import Metrics, serve
+from adapter.log import Action, status_line
+from adapter.metrics import Metrics
+from adapter.progress import Progress
+from adapter.prometheus import serve
 from adapter.replay import Replay, Selection
 from adapter.service import Pace, Service
 from adapter.signals import stop_on_signals
@@ -100,6 +102,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
             listing=lister,
             glance=lister.glance,
             on_doubt=lister.doubt,
+            progress=Progress(known=store.count(), whole=store.meta().baseline_done, show=status_line()),
             store=store,
             courier=courier,
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),

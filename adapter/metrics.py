@@ -1,42 +1,78 @@
-"""Numbers about the work: counted here, shown to Prometheus, to CloudWatch (EMF) and by `python -m adapter status`.
-
-The original's metric keeps its name and tags (`awscognitouserpoolsource_event_count`); ours begin with
-`cognito_source_`.
-"""
+"""What is counted about the work of one source. Who shows it: prometheus.py, emf.py, and `python -m adapter status`."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
+from typing import Any, Final, NamedTuple
 
 from adapter.delivery import Result, Status
 from adapter.model import Kind
 
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
-
+#: What the original gives as the tag of that name.
 RESOURCE_GROUP: Final = "awscognitouserpoolsources.sources.triggermesh.io"
-EMF_NAMESPACE: Final = "CognitoSource"
-#: How often a line goes to CloudWatch at most, in seconds; alarms look at minutes.
-EMF_PERIOD_S: Final = 60.0
-#: Values of one metric in one line: the format's limit.
-_EMF_VALUES: Final = 100
 #: Upper bounds of the lag histogram's buckets, in seconds.
 LAG_BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
-_EMF_KINDS: Final = {Kind.CREATED: "EventsCreated", Kind.UPDATED: "EventsUpdated", Kind.DELETED: "EventsDeleted"}
+#: Upper bounds of the buckets for the time that a delivery takes, retries included, in seconds.
+DELIVERY_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+#: Values of one kind that are kept for the next line in CloudWatch's format: its limit per metric.
+INTERVAL_VALUES: Final = 100
+#: Codes of results whose event was not sent by this attempt series: the original counts what it sent.
+_NOT_SENT: Final = frozenset({"closed", "not_held", "order"})
+
+
+class Sent(NamedTuple):
+    """The tags of the original's metric that differ from event to event."""
+
+    event_type: str
+    response_code: str
+    response_code_class: str
+    response_error: str
+    response_timeout: str
+
+
+class Histogram:
+    """Counts by upper bound, and the sum. Not thread-safe."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def read(self) -> Buckets:
+        """What was counted."""
+        return Buckets(self.bounds, tuple(self.counts), self.total)
+
+
+class Buckets(NamedTuple):
+    """A histogram as it was: `counts` has one more than `bounds`, for what lies above all of them."""
+
+    bounds: tuple[float, ...] = ()
+    counts: tuple[int, ...] = (0,)
+    total: float = 0.0
+
+
+NOTHING: Final = Buckets()
 
 
 @dataclass(slots=True)
-class _Interval:
-    """What happened since the last line for CloudWatch."""
+class Interval:
+    """What happened since it was taken last. Of the durations the newest INTERVAL_VALUES, in seconds."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    dead_letters: int = 0
+    sweeps: int = 0
     sweep_s: list[float] = field(default_factory=list)
     lag_s: list[float] = field(default_factory=list)
 
@@ -59,6 +95,9 @@ class Totals:
 
     `kinds` counts delivered events, `lag` those with a lag by the bounds of LAG_BOUNDS_S (and one more for the rest).
     `sweeps` and `sweep_s` are number and seconds of complete sweeps, `failed` the number of the others.
+    `events` are by kind and status, `outcomes` the sweeps by how they ended, `retries` the pages asked for again by
+    code of the fault, `delivery_retries` the sends after an event's first one. `last_sweep_at_s` is seconds since the
+    epoch, None before the first complete sweep.
     """
 
     kinds: Mapping[str, int]
@@ -71,6 +110,16 @@ class Totals:
     throttled: int
     users: int
     undelivered: int
+    in_flight: int = 0
+    sent: Mapping[Sent, int] = field(default_factory=dict)
+    events: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    retries: Mapping[str, int] = field(default_factory=dict)
+    delivery_retries: int = 0
+    last_sweep_s: float = 0.0
+    last_sweep_at_s: float | None = None
+    lag_histogram: Buckets = NOTHING
+    delivery_histogram: Buckets = NOTHING
 
 
 class Metrics:
@@ -81,6 +130,7 @@ class Metrics:
         namespace: NAMESPACE.
         name: NAME.
         component: K_COMPONENT, the prefix of the original's metric.
+        resource_group: K_RESOURCE_GROUP, a tag of the original's metric.
         traffic: ListUsers requests and throttled answers so far.
         wall_s: seconds since the epoch.
     """
@@ -92,25 +142,26 @@ class Metrics:
         namespace: str = "default",
         name: str = "adapter",
         component: str = "awscognitouserpoolsource",
+        resource_group: str = RESOURCE_GROUP,
         traffic: Callable[[], tuple[int, int]] = lambda: (0, 0),
         wall_s: Callable[[], float] = time.time,
     ) -> None:
-        self._source, self._namespace, self._name, self._component = source, namespace, name, component
-        self._traffic = traffic
-        self._wall_s = wall_s
+        self.source, self.namespace, self.name = source, namespace, name
+        self.component, self.resource_group = component, resource_group
+        self.traffic = traffic
+        self.wall_s = wall_s
         self._lock = threading.Lock()
-        self._sent: Counter[tuple[str, str, str, str, str]] = Counter()
-        self._events: Counter[str] = Counter()
-        self._sweeps: Counter[str] = Counter()
+        self._sent: Counter[tuple[str, str, bool]] = Counter()
+        self._events: Counter[tuple[str, str]] = Counter()
+        self._outcomes: Counter[str] = Counter()
         self._retries: Counter[str] = Counter()
-        self._kinds: Counter[str] = Counter()
-        self._sweep_s = self._sweep_sum_s = 0.0
-        self._last_sweep_s: float | None = None
-        self._lag_buckets = [0] * (len(LAG_BOUNDS_S) + 1)
-        self._lag_sum_s = 0.0
-        self._interval = _Interval()
-        self._emf_at_s = wall_s()
-        self._emf_traffic = (0, 0)
+        self._delivery_retries = 0
+        self._sweep_s = 0.0
+        self._last_sweep_s = 0.0
+        self._last_sweep_at_s: float | None = None
+        self._lag = Histogram(LAG_BOUNDS_S)
+        self._delivery = Histogram(DELIVERY_BOUNDS_S)
+        self._interval = Interval()
         #: Set by the service thread.
         self.users = 0
         self.undelivered = 0
@@ -120,30 +171,27 @@ class Metrics:
 
     def finished(self, result: Result, kind: Kind, lag_s: float | None) -> None:
         """The delivery of an event ended. `lag_s`: time since the user changed; None where that says nothing."""
-        code = result.code
-        status = code if code.isdigit() else ""
         delivered = result.status is Status.DELIVERED
-        if delivered and not status:
-            status = "200"
-        error, timeout = ("", "") if status else (code, "true" if code == "timeout" else "false")
         with self._lock:
-            self._sent[result.event.attributes["type"], status, f"{status[0]}xx" if status else "", error, timeout] += 1
-            self._events[result.status.value] += 1
-            counts = self._interval.counts
+            if delivered or result.code not in _NOT_SENT:
+                self._sent[result.event.attributes["type"], result.code, delivered] += 1
+            self._events[kind.value, result.status.value] += 1
+            if result.attempts > 1:
+                self._delivery_retries += result.attempts - 1
+            interval = self._interval
             if delivered:
-                self._kinds[kind.value] += 1
-                counts[_EMF_KINDS.get(kind, "EventsOther")] += 1
+                interval.kinds[kind] += 1
+                self._delivery.add(result.latency_s)
             elif result.status is Status.DEAD_LETTERED:
-                counts["DeadLetters"] += 1
+                interval.dead_letters += 1
             if delivered and lag_s is not None:
-                self._lag_buckets[bisect_left(LAG_BOUNDS_S, lag_s)] += 1
-                self._lag_sum_s += lag_s
-                self._interval.lag_s.append(lag_s)
-                del self._interval.lag_s[:-_EMF_VALUES]
+                self._lag.add(lag_s)
+                interval.lag_s.append(lag_s)
+                del interval.lag_s[:-INTERVAL_VALUES]
             if self.recent is not None:
                 event = result.event
                 self.recent.append(
-                    Finished(self._wall_s(), kind, event.attributes, event.key, result.status, code, lag_s)
+                    Finished(self.wall_s(), kind, event.attributes, event.key, result.status, result.code, lag_s)
                 )
 
     def retried(self, code: str) -> None:
@@ -154,50 +202,48 @@ class Metrics:
     def swept(self, outcome: str, seconds: float) -> None:
         """A sweep ended: `complete`, `stopped`, or the code of the fault that ended it."""
         with self._lock:
-            self._sweeps[outcome] += 1
+            self._outcomes[outcome] += 1
             if outcome == "complete":
-                self._sweep_s = seconds
-                self._sweep_sum_s += seconds
-                self._last_sweep_s = self._wall_s()
-                self._interval.counts["SweepSucceeded"] += 1
+                self._last_sweep_s = seconds
+                self._sweep_s += seconds
+                self._last_sweep_at_s = self.wall_s()
+                self._interval.sweeps += 1
                 self._interval.sweep_s.append(seconds)
-                del self._interval.sweep_s[:-_EMF_VALUES]
+                del self._interval.sweep_s[:-INTERVAL_VALUES]
 
-    def status(self) -> dict[str, Any]:
-        """The present numbers for people and scripts, as JSON values."""
-        requests, throttled = self._traffic()
+    def take_interval(self) -> Interval:
+        """What happened since the last call, which begins anew."""
         with self._lock:
-            return {
-                "source": self._source,
-                "name": f"{self._namespace}/{self._name}",
-                "users": self.users,
-                "sweeps": dict(self._sweeps),
-                "last_sweep_seconds": round(self._sweep_s, 3),
-                "last_successful_sweep": self._last_sweep_s,
-                "requests": requests,
-                "throttled": throttled,
-                "retries": dict(self._retries),
-                "events": dict(self._events),
-                "in_flight": self.in_flight,
-                "undelivered": self.undelivered,
-            }
+            interval, self._interval = self._interval, Interval()
+        return interval
 
     def totals(self) -> Totals:
         """Everything that was counted so far."""
-        requests, throttled = self._traffic()
+        requests, throttled = self.traffic()
         with self._lock:
-            sweeps = self._sweeps["complete"]
+            sweeps = self._outcomes["complete"]
+            lag = self._lag.read()
             return Totals(
-                kinds=dict(self._kinds),
-                statuses=dict(self._events),
-                lag=tuple(self._lag_buckets),
+                kinds=_grouped((kind, count) for (kind, end), count in self._events.items() if end == "delivered"),
+                statuses=_grouped((end, count) for (_, end), count in self._events.items()),
+                lag=lag.counts,
                 sweeps=sweeps,
-                sweep_s=self._sweep_sum_s,
-                failed=self._sweeps.total() - sweeps - self._sweeps["stopped"],
+                sweep_s=self._sweep_s,
+                failed=self._outcomes.total() - sweeps - self._outcomes["stopped"],
                 requests=requests,
                 throttled=throttled,
                 users=self.users,
                 undelivered=self.undelivered,
+                in_flight=self.in_flight,
+                sent={_tags(*key): count for key, count in self._sent.items()},
+                events=dict(self._events),
+                outcomes=+self._outcomes,
+                retries=dict(self._retries),
+                delivery_retries=self._delivery_retries,
+                last_sweep_s=self._last_sweep_s,
+                last_sweep_at_s=self._last_sweep_at_s,
+                lag_histogram=lag,
+                delivery_histogram=self._delivery.read(),
             )
 
     def last(self) -> list[Finished]:
@@ -205,134 +251,36 @@ class Metrics:
         with self._lock:
             return list(self.recent or ())
 
-    def emf(self, *, now: bool = False) -> str | None:
-        """A line in CloudWatch's Embedded Metric Format when one is due (or `now`), else None.
-
-        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-        """
-        wall_s = self._wall_s()
-        if not now and abs(wall_s - self._emf_at_s) < EMF_PERIOD_S:
-            return None
-        traffic = self._traffic()
-        with self._lock:
-            interval, self._interval = self._interval, _Interval()
-            before, self._emf_traffic, self._emf_at_s = self._emf_traffic, traffic, wall_s
-        counts = interval.counts
-        values: dict[str, tuple[str, Any]] = {
-            name: ("Count", counts[name])
-            for name in (*_EMF_KINDS.values(), "EventsOther", "DeadLetters", "SweepSucceeded")
+    def status(self) -> dict[str, Any]:
+        """The present numbers for people and scripts, as JSON values."""
+        totals = self.totals()
+        return {
+            "source": self.source,
+            "name": f"{self.namespace}/{self.name}",
+            "users": totals.users,
+            "sweeps": dict(totals.outcomes),
+            "last_sweep_seconds": round(totals.last_sweep_s, 3),
+            "last_successful_sweep": totals.last_sweep_at_s,
+            "requests": totals.requests,
+            "throttled": totals.throttled,
+            "retries": dict(totals.retries),
+            "events": dict(totals.statuses),
+            "in_flight": totals.in_flight,
+            "undelivered": totals.undelivered,
         }
-        values |= {
-            "Requests": ("Count", traffic[0] - before[0]),
-            "Throttled": ("Count", traffic[1] - before[1]),
-            "Users": ("Count", self.users),
-            "Undelivered": ("Count", self.undelivered),
-        }
-        if interval.sweep_s:
-            values["SweepSeconds"] = ("Seconds", interval.sweep_s)
-        if interval.lag_s:
-            values["LagSeconds"] = ("Seconds", interval.lag_s)
-        directive = {
-            "Namespace": EMF_NAMESPACE,
-            "Dimensions": [["Source"]],
-            "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in values.items()],
-        }
-        line = {"_aws": {"Timestamp": int(wall_s * 1000), "CloudWatchMetrics": [directive]}, "Source": self._name}
-        return json.dumps(line | {name: value for name, (_, value) in values.items()}, separators=(",", ":"))
-
-    def collect(self) -> Iterator[Metric]:
-        """Everything for a Prometheus registry."""
-        from prometheus_client.metrics_core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-            UntypedMetricFamily,
-        )
-
-        requests, throttled = self._traffic()
-        with self._lock:
-            sent, events, sweeps = dict(self._sent), dict(self._events), dict(self._sweeps)
-            retries = dict(self._retries)
-            lag, lag_sum = list(self._lag_buckets), self._lag_sum_s
-        # Untyped, because the library would append _total to a counter's name.
-        original = UntypedMetricFamily(f"{self._component}_event_count", "Number of events sent", labels=list(_TAGS))
-        for (type_, code, code_class, error, timeout), count in sent.items():
-            tags = (self._namespace, self._source, type_, self._name, RESOURCE_GROUP, code, code_class, error, timeout)
-            original.add_metric(tags, count)
-        yield original
-        yield _family(CounterMetricFamily, "events", "Events by how their delivery ended", "status", events)
-        yield _family(CounterMetricFamily, "sweeps", "Sweeps by how they ended", "outcome", sweeps)
-        yield _family(CounterMetricFamily, "retries", "Pages asked for again, by fault", "code", retries)
-        yield CounterMetricFamily("cognito_source_requests", "ListUsers requests", value=requests)
-        yield CounterMetricFamily("cognito_source_throttled", "ListUsers requests that were throttled", value=throttled)
-        dead = events.get(Status.DEAD_LETTERED.value, 0)
-        yield CounterMetricFamily("cognito_source_dead_letters", "Events that went to the dead-letter sink", value=dead)
-        yield GaugeMetricFamily("cognito_source_users", "Known users", value=self.users)
-        yield GaugeMetricFamily(
-            "cognito_source_undelivered", "Users whose event is undelivered", value=self.undelivered
-        )
-        yield GaugeMetricFamily("cognito_source_in_flight", "Events on their way to the sink", value=self.in_flight)
-        yield GaugeMetricFamily("cognito_source_sweep_seconds", "Duration of the last sweep", value=self._sweep_s)
-        yield GaugeMetricFamily(
-            "cognito_source_last_successful_sweep_timestamp_seconds",
-            "When the last complete sweep ended",
-            value=self._last_sweep_s or 0.0,
-        )
-        total, buckets = 0, []
-        for bound, count in zip((*map(str, LAG_BOUNDS_S), "+Inf"), lag, strict=True):
-            total += count
-            buckets.append((bound, float(total)))
-        yield HistogramMetricFamily(
-            "cognito_source_lag_seconds",
-            "Time from the change to its delivered event",
-            buckets=buckets,
-            sum_value=lag_sum,
-        )
 
 
-_TAGS: Final = (
-    "namespace_name",
-    "event_source",
-    "event_type",
-    "name",
-    "resource_group",
-    "response_code",
-    "response_code_class",
-    "response_error",
-    "response_timeout",
-)
+def _tags(event_type: str, code: str, delivered: bool) -> Sent:  # noqa: FBT001 - the parts of a key
+    """The original's tags: an HTTP status with its class, or what failed instead and whether that was a time-out."""
+    if delivered and not code.isdigit():
+        code = "200"  # a sink that does not speak HTTP
+    if code.isdigit():
+        return Sent(event_type, code, f"{code[0]}xx", "", "")
+    return Sent(event_type, "", "", code, "true" if code == "timeout" else "false")
 
 
-def _family(kind: Any, name: str, text: str, label: str, counts: Mapping[str, int]) -> Metric:
-    family = kind(f"cognito_source_{name}", text, labels=[label])
-    for value, count in counts.items():
-        family.add_metric([value], count)
-    return family  # type: ignore[no-any-return]  # the library's classes have no common typed constructor
-
-
-def write_emf(metrics: Metrics, stream: TextIO, *, now: bool = False) -> None:
-    """Write a line for CloudWatch if one is due."""
-    line = metrics.emf(now=now)
-    if line is not None:
-        stream.write(line + "\n")
-        stream.flush()
-
-
-def serve(metrics: Metrics, host: str, port: int) -> Callable[[], None]:
-    """Serve /metrics for Prometheus in a thread; returns what stops it.
-
-    Raises:
-        OSError: the port can't be had.
-    """
-    from prometheus_client import CollectorRegistry, start_http_server
-
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    server, thread = start_http_server(port, addr=host, registry=registry)
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return stop
+def _grouped(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    grouped: Counter[str] = Counter()
+    for name, count in pairs:
+        grouped[name] += count
+    return dict(grouped)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapter.metrics import EMF_NAMESPACE
+from adapter.emf import NAMESPACE as EMF_NAMESPACE
 from stacks.base import Home, output
 from stacks.bindings import (
     CloudwatchDashboard,
@@ -29,6 +29,9 @@ _CONSOLES = {
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
+
+#: What an alarm's description ends with: the section of the runbook that says what to do.
+RUNBOOK = "What to do: docs/runbook.md#"
 
 #: Saved queries: the log's fields are in adapter/log.py.
 _QUERIES = {
@@ -105,7 +108,7 @@ def alarms(inputs: Inputs, cluster: str, each: Watched) -> list[dict[str, Any]]:
         own
         | {
             "id": "no-sweep",
-            "alarm_description": f"{name}: no complete sweep for {sweep} minutes. Query: {inputs.name}/errors",
+            "alarm_description": f"{name}: no complete sweep for {sweep} minutes. {RUNBOOK}no-sweep",
             "metric_name": "SweepSucceeded",
             "statistic": "Sum",
             "comparison_operator": "LessThanThreshold",
@@ -117,7 +120,7 @@ def alarms(inputs: Inputs, cluster: str, each: Watched) -> list[dict[str, Any]]:
         own
         | {
             "id": "undelivered",
-            "alarm_description": f"{name}: events wait for the sink for {undelivered} minutes. Look at the sink",
+            "alarm_description": f"{name}: events wait for the sink for {undelivered} minutes. {RUNBOOK}undelivered",
             "metric_name": "Undelivered",
             "statistic": "Minimum",
             "comparison_operator": "GreaterThanThreshold",
@@ -129,7 +132,7 @@ def alarms(inputs: Inputs, cluster: str, each: Watched) -> list[dict[str, Any]]:
         own
         | {
             "id": "dead-letters",
-            "alarm_description": f"{name}: events went to the dead-letter sink. Look there, mend, replay",
+            "alarm_description": f"{name}: events went to the dead-letter sink. {RUNBOOK}dead-letters",
             "metric_name": "DeadLetters",
             "statistic": "Sum",
             "period": 300,
@@ -140,7 +143,7 @@ def alarms(inputs: Inputs, cluster: str, each: Watched) -> list[dict[str, Any]]:
         },
         {
             "id": "no-task",
-            "alarm_description": f"{name}: no running task for 10 minutes. Look at the service's events",
+            "alarm_description": f"{name}: no running task for 10 minutes. {RUNBOOK}no-task",
             # ECS reports this every minute for every task, without Container Insights: its count is that of tasks.
             "namespace": "AWS/ECS",
             "metric_name": "MemoryUtilization",

@@ -19,6 +19,7 @@ from adapter.delivery import Result, Status
 from adapter.errors import ConfigError, UnavailableError
 from adapter.metrics import Metrics
 from adapter.model import Event, Kind
+from adapter.prometheus import Collector
 from adapter.sinks.base import Delivered, Outcome
 from demo.aws import EmulatedAws
 from tests.emulator.process import Users, adapter, settings
@@ -166,7 +167,7 @@ def test_12_metrics_keep_their_names() -> None:
     metrics = Metrics(source=ARN, namespace="crm", name="users")
     event = Event(attributes={"type": "com.amazon.cognito-idp.sync_trigger", "id": "1"}, data=b"", key="bob")
     metrics.finished(Result(event=event, status=Status.DELIVERED, code="202"), Kind.CREATED, None)
-    (original, *_) = metrics.collect()
+    (original, *_) = Collector(metrics).collect()
     (sample,) = original.samples
     assert sample.name == "awscognitouserpoolsource_event_count"
     assert (sample.labels["namespace_name"], sample.labels["name"]) == ("crm", "users")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 
+from adapter.emf import METRICS, Emf
 from adapter.metrics import Metrics
 from tests.synth.support import ARN, Stack, deployment, source
 
@@ -13,11 +15,10 @@ Synthesize = Callable[..., Stack]
 
 def adapter_metrics() -> set[str]:
     """The names of the metrics that the adapter really writes."""
-    line = Metrics(source=ARN, name="customers").emf(now=True)
-    assert line
+    line = Emf(Metrics(source=ARN, name="customers"), io.StringIO()).line()
     told = json.loads(line)["_aws"]["CloudWatchMetrics"][0]
     assert (told["Namespace"], told["Dimensions"]) == ("CognitoSource", [["Source"]])
-    return {each["Name"] for each in told["Metrics"]} | {"SweepSeconds", "LagSeconds"}
+    return {each.name for each in METRICS}
 
 
 def test_alarms_and_graphs_show_metrics_that_the_adapter_writes(adapter_stack: Synthesize) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,8 @@ def test_a_bug_is_logged_with_its_traceback(stream: io.StringIO) -> None:
     except ValueError:
         logging.getLogger("adapter").exception("bug", extra={"action": Action.SINK_BUG})
     assert "ValueError: invalid literal" in stream.getvalue()
+
+
+def test_the_documentation_names_every_action() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    assert [action for action in Action if f"`{action}`" not in text] == []

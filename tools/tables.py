@@ -1,0 +1,59 @@
+"""Writes the tables of docs/ that are made of code: `python -m tools.tables`, `--check` only compares.
+
+A document says where a table goes with two comments, `<!-- table: NAME -->` and `<!-- end of table -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from adapter import emf, prometheus
+
+DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+#: What makes each table.
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "prometheus": prometheus.markdown,
+    "emf": emf.markdown,
+}
+_PLACE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def rendered(text: str) -> str:
+    """The document with its tables as they should be.
+
+    Raises:
+        KeyError: a table of this name is not known.
+    """
+    return _PLACE.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n{match[3]}", text)
+
+
+def documents() -> list[Path]:
+    """The documents that have such tables."""
+    return [path for path in sorted(DOCS.glob("*.md")) if _PLACE.search(path.read_text(encoding="utf-8"))]
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 if a table is not what it should be.")
+def main(*, check: bool) -> None:
+    """Write the tables that are made of code into docs/*.md."""
+    stale = []
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        if (wanted := rendered(text)) != text:
+            stale.append(path)
+            if not check:
+                path.write_text(wanted, encoding="utf-8")
+    if check and stale:
+        names = ", ".join(path.name for path in stale)
+        click.echo(f"docs: not what the code says: {names}; run: python -m tools.tables", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
