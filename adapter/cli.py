@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "run": "adapter.commands.run:run",
     "state": "adapter.state.cli:state",
     "status": "adapter.commands.status:status",
+    "tail": "adapter.commands.tail:tail",
 }
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EXIT: Final = "Exit codes: 0 asked to stop (or all told), 1 fatal (or something untold), 2 bad configuration."

@@ -66,12 +66,13 @@ def environment(manifest: Path | None, source: str | None) -> Mapping[str, str]:
     return {**os.environ, **manifests.environment(chosen[0])}
 
 
-def ask(path: str, where: str | None = None) -> tuple[int, Any]:
+def ask(path: str, where: str | None = None, *, variable: str = "HEALTH_ADDRESS") -> tuple[int, Any]:
     """GET from an adapter's local server: the status, and the JSON of the body (None: it is empty).
 
     Args:
         path: begins with a slash.
         where: HOST:PORT; None: as HEALTH_ADDRESS says.
+        variable: the variable that `where` is from, for messages.
 
     Raises:
         ConfigError: that is no address.
@@ -84,7 +85,7 @@ def ask(path: str, where: str | None = None) -> tuple[int, Any]:
     try:
         there = address(where or os.environ.get("HEALTH_ADDRESS") or _HEALTH_ADDRESS)
     except ValueError as error:
-        raise ConfigError(f"HEALTH_ADDRESS {error}") from None
+        raise ConfigError(f"{variable} {error}") from None
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(there.host, there.host)  # noqa: S104 - compared, not bound
     connection = http.client.HTTPConnection(host, there.port, timeout=_PATIENCE_S)
     try:
@@ -95,7 +96,7 @@ def ask(path: str, where: str | None = None) -> tuple[int, Any]:
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise AdapterError(
-            f"no adapter answers at {there} ({reason}); is it running, is HEALTH_ADDRESS the same? "
+            f"no adapter answers at {there} ({reason}); is it running, is {variable} the same? "
             "`state show` tells what is stored"
         ) from None
     finally:

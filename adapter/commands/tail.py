@@ -1,0 +1,200 @@
+"""`python -m adapter tail`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from adapter.errors import AdapterError, ConfigError
+
+if TYPE_CHECKING:
+    from adapter.tail.lines import Event
+
+#: How often a file is looked at, and a running adapter asked, in seconds.
+_PAUSE_S: Final = 0.2
+_ASK_S: Final = 1.0
+_STATUS_ADDRESS: Final = "127.0.0.1:8081"
+_STDIN: Final = "-"
+_KINDS: Final = ("created", "updated", "deleted", "snapshot", "replay")
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Be the sink: take the CloudEvents that are sent here, answer 204. Port 0 takes a free one.",
+)
+@click.option(
+    "--address",
+    envvar="STATUS_ADDRESS",
+    default=_STATUS_ADDRESS,
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Whose last events to show, without FILE and --listen; default: the variable STATUS_ADDRESS.",
+)
+@click.option(
+    "-n",
+    "--lines",
+    "last",
+    type=click.IntRange(0, 1_000_000),
+    default=10,
+    show_default=True,
+    help="How many of the events that are there already.",
+)
+@click.option("--follow/--no-follow", "-f/-F", default=True, show_default=True, help="Go on with those that come.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only these; may be given repeatedly.")
+@click.option("--user", "users", multiple=True, metavar="NAME", help="Only of this user; may be given repeatedly.")
+@click.option("--json", "as_json", is_flag=True, help="Whole events, one JSON object a line (structured mode).")
+def tail(
+    *,
+    file: str | None,
+    listen: str | None,
+    address: str,
+    last: int,
+    follow: bool,
+    kinds: tuple[str, ...],
+    users: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Print events as they come, one line each: when, what happened, to whom, what changed.
+
+    FILE is what a `file:///` sink writes (its path or URL; '-': standard input, for a `stdout:` sink). With --listen
+    this command is the sink: start the adapter with K_SINK=http://HOST:PORT. Without both it shows the last events of
+    the adapter that runs on this machine, as its status page has them: usernames hashed, unless STATUS_SHOW_USERS says.
+
+    Until Ctrl-C. Nothing in an event can move the cursor: control characters are shown as text.
+    """
+    from adapter.tail.lines import Lines, Wanted, raw
+
+    if file is not None and listen is not None:
+        raise ConfigError("tail: expected FILE or --listen, not both")
+    if listen is not None:
+        events = _listening(listen)
+    elif file is not None:
+        events = _of_file(file, last, follow=follow)
+    else:
+        events = _of_running(address, last, follow=follow)
+    wanted, lines = Wanted(kinds=kinds, users=users), Lines()
+    with suppress(KeyboardInterrupt):
+        for event in events:
+            if wanted(event):
+                click.echo(raw(event) if as_json else lines.line(event))
+
+
+def _listening(listen: str) -> Iterator[Event]:
+    from adapter.tail.inbox import open_inbox
+    from adapter.values import Address, address
+
+    try:
+        where = address(listen)
+    except ValueError as error:
+        raise ConfigError(f"--listen {error}") from None
+    try:
+        with open_inbox(where) as inbox:
+            here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(where.host, where.host)  # noqa: S104 - compared, not bound
+            click.echo(f"listening; start the adapter with K_SINK=http://{Address(here, inbox.port)}", err=True)
+            while True:
+                event = inbox.take(_PAUSE_S)
+                if event is not None:
+                    yield event
+    except OSError as error:
+        raise ConfigError(
+            f"--listen {where} can't be listened on ({error.strerror}); expected a free port: name another one"
+        ) from None
+
+
+def _of_file(file: str, last: int, *, follow: bool) -> Iterator[Event]:
+    from adapter.tail import follow as files
+
+    if file == _STDIN:
+        yield from _parsed(iter(sys.stdin.buffer.readline, b""))
+        return
+    path = _path(file)
+    if follow and not path.exists():
+        click.echo(f"{path} is not there yet: waiting for it", err=True)
+    try:
+        yield from _parsed(files.follow(path, last=last, on=_pause if follow else lambda: False))
+    except OSError as error:
+        raise ConfigError(f"FILE: {path} can't be read ({error.strerror}); name the file of a file:/// sink") from None
+
+
+def _path(file: str) -> Path:
+    from urllib.parse import unquote, urlsplit
+
+    return Path(unquote(urlsplit(file).path)) if file.startswith("file:///") else Path(file)
+
+
+def _pause() -> bool:
+    time.sleep(_PAUSE_S)
+    return True
+
+
+def _parsed(lines: Iterator[bytes]) -> Iterator[Event]:
+    """The events of JSON lines; a line that is none is told, and left out."""
+    import json
+
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            yield value
+        elif line.strip():
+            click.echo("a line is left out: it is no event", err=True)
+
+
+def _of_running(address: str, last: int, *, follow: bool) -> Iterator[Event]:
+    from adapter.tail.running import Recent
+
+    recent = Recent()
+    events, _ = recent.news(_page(address))
+    yield from events[-last:] if last else []
+    away = False
+    while follow:
+        time.sleep(_ASK_S)
+        try:
+            events, gap = recent.news(_page(address))
+        except ConfigError:
+            raise
+        except AdapterError:
+            if not away:
+                click.echo("the adapter does not answer any more: waiting for it", err=True)
+            away = True
+            continue
+        away = False
+        if gap:
+            click.echo("more events came than the adapter keeps: some are left out", err=True)
+        yield from events
+
+
+def _page(address: str) -> Mapping[str, Any]:
+    """What the status page shows.
+
+    Raises:
+        ConfigError: there is none at this address, and will be none.
+        AdapterError: nobody answers.
+    """
+    from adapter.commands.options import ask
+
+    if address.lower() == "off":
+        raise ConfigError("STATUS_ADDRESS is off: name where a status page is, or a FILE, or --listen HOST:PORT")
+    try:
+        code, body = ask("/status", address, variable="STATUS_ADDRESS")
+    except ConfigError:
+        raise
+    except AdapterError:
+        raise AdapterError(
+            f"no status page answers at {address}; is the adapter running, is STATUS_ADDRESS the same? "
+            "`tail FILE` and `tail --listen HOST:PORT` need none"
+        ) from None
+    if code != 200 or not isinstance(body, dict) or "last_events" not in body:
+        raise ConfigError(f"STATUS_ADDRESS {address} is no status page of an adapter; it answered {code}")
+    return body
