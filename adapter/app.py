@@ -80,7 +80,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(stop, late=1 if once else 0))
         if not once:
-            _serve(stack, settings, health, metrics)
+            _serve(stack, settings, health, metrics, limiter)
         warn_of_loss(settings.state_url)
         store = _open_store(settings, health, stop, Standby(pool, health), wait=not once)
         if store is None:
@@ -173,14 +173,10 @@ def lister_of(
     )
 
 
-def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:
-    """The sink, and the dead-letter sink if there is one.
-
-    Raises:
-        ConfigError: one of them can't be used the way it is configured.
-    """
+def http_options(settings: Settings) -> HttpOptions:
+    """How HTTP sinks are spoken to."""
     token_file = Path(settings.token_file) if settings.token_file else TOKEN_FILE if TOKEN_FILE.exists() else None
-    options = HttpOptions(
+    return HttpOptions(
         mode=ContentMode(settings.delivery_format),
         timeout_s=settings.attempt_timeout_s,
         connections=settings.concurrency,
@@ -191,6 +187,15 @@ def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:
         ca_folder=CA_FOLDER if CA_FOLDER.is_dir() else None,
         namespace=settings.namespace,
     )
+
+
+def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:
+    """The sink, and the dead-letter sink if there is one.
+
+    Raises:
+        ConfigError: one of them can't be used the way it is configured.
+    """
+    options = http_options(settings)
 
     def session() -> boto3.Session:
         import boto3  # 0.3 s to import: only for sinks on AWS
@@ -235,8 +240,8 @@ def _delivery(stack: ExitStack, settings: Settings, held: Callable[[], bool]) ->
     )
 
 
-def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metrics) -> None:
-    """Start the servers for probes and metrics; both have a port of their own, as in the original."""
+def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metrics, limiter: RateLimiter) -> None:
+    """Start the servers for probes and metrics, on a port of their own as in the original; and the status page."""
     problems = []
     address = settings.health_address
     try:
@@ -253,8 +258,31 @@ def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metric
                 f"METRICS_PROMETHEUS_PORT {settings.metrics_port} can't be listened on ({error.strerror}); "
                 "expected a free port: set another one, or 0 for none"
             )
+    problems += _serve_status_page(stack, settings, health, metrics, limiter)
     if problems:
         raise ConfigError(problems)
+
+
+def _serve_status_page(
+    stack: ExitStack, settings: Settings, health: Health, metrics: Metrics, limiter: RateLimiter
+) -> list[str]:
+    """Start the status page where one is wanted; returns what is wrong, if somebody asked for just that address."""
+    address = settings.status_address
+    if address is None:
+        return []
+    from adapter.status.report import Report  # only where there is a page
+    from adapter.status.server import StatusServer
+
+    try:
+        page = stack.enter_context(StatusServer(Report(settings, health, metrics, limiter), address))
+    except OSError as error:
+        problem = f"STATUS_ADDRESS {address} can't be listened on ({error.strerror})"
+        if settings.status_required:
+            return [f"{problem}; expected a free port: set another one, or off for no status page"]
+        logger.info("There is no status page: %s", problem, extra={"action": Action.STATUS_PAGE})
+    else:
+        logger.info("The status page is at %s", page.url, extra={"action": Action.STATUS_PAGE, "url": page.url})
+    return []
 
 
 def warn_of_loss(state_url: str) -> None:
@@ -283,6 +311,7 @@ def _open_store(
 
     def waiting(holder: Holder) -> None:
         health.beat()
+        health.holder = holder
         standby.begin()
         if holder not in told:
             told.add(holder)
@@ -312,6 +341,7 @@ def _open_store(
             stop.wait(_STORE_RETRY_S)
         else:
             standby.end()
+            health.holder = Holder.this_process()
             health.well("state")
             return store
     return None

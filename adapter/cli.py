@@ -15,6 +15,7 @@ from adapter.version import VERSION
 
 _COMMANDS: Final = {
     "config": "adapter.commands.config:config",
+    "doctor": "adapter.commands.doctor:doctor",
     "health": "adapter.commands.health:health",
     "replay": "adapter.commands.replay:replay",
     "run": "adapter.commands.run:run",
