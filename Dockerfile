@@ -10,6 +10,10 @@ FROM ${BASE} AS build
 RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/venv
 COPY requirements/adapter.txt /opt/adapter.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes --requirement /opt/adapter.txt
+# botocore describes 440 services, 24 MB; these are those that the adapter calls, and those that credentials may come from.
+RUN cd "$(/opt/venv/bin/python -c 'import botocore; print(botocore.__path__[0])')/data" \
+ && for service in */; do case " cognito-idp dynamodb events secretsmanager signin sqs sso sso-oidc sts " in \
+      *" ${service%/} "*) ;; *) rm -r "$service" ;; esac; done
 COPY adapter /opt/source/adapter
 # Compiled here, for the root file system is read-only there; by hash, so that the same sources make the same files.
 RUN cp -R /opt/source/adapter "$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
@@ -33,7 +37,9 @@ RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* \
  && chmod 0770 /var/lib/cognito-source
 COPY --from=build /opt/venv /opt/venv
 COPY LICENSE /usr/share/doc/cognito-source/LICENSE
+# No status page unless somebody asks for it: docs/status-page.md.
 ENV PATH=/opt/venv/bin:$PATH \
+    STATUS_ADDRESS=off \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 # A volume that is mounted here takes the owner and mode of the folder: without this, ECS mounts it for root only

@@ -29,6 +29,7 @@ from demo.processes import ROOT, TOOLS, Child
 from demo.sink import RecordingSink
 from demo.story import SPEC
 from demo.task import Task, task_of
+from tools.image_size import ADDED_MB, megabytes
 
 STORE = TOOLS / "containers"
 IMAGE = "localhost/cognito-source:test"
@@ -195,10 +196,17 @@ def run(image: Image, folder: Path, say: Callable[[str], None]) -> None:
         deployment.destroy()
 
 
-def megabytes(folder: Path) -> float:
-    """The size of a folder's files, in MB."""
-    files = (path.lstat() for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
-    return sum(each.st_size for each in files) / 1e6
+def keep_promises(image: Image, added_mb: float) -> None:
+    """Check what the image says and weighs.
+
+    Raises:
+        ImageTestError: it is too large, or another version than this.
+    """
+    if added_mb > ADDED_MB:
+        raise ImageTestError(f"the image adds {added_mb:.0f} MB to its base, more than tools/image_size.py allows")
+    version = image.config["Labels"].get("org.opencontainers.image.version")
+    if version != VERSION:
+        raise ImageTestError(f"the image's label says version {version}, not {VERSION}")
 
 
 @click.command()
@@ -226,7 +234,8 @@ def main(base: str) -> None:
         say(f"built: {IMAGE}")
         with mounted() as image, tempfile.TemporaryDirectory(prefix="image-", dir=ROOT / ".demo") as folder:
             everything, ours = megabytes(image.root), megabytes(image.root / "opt" / "venv")
-            say(f"size: {everything:.0f} MB, {ours:.0f} MB of it over the base")
+            say(f"size: {everything:.0f} MB, {ours:.0f} MB of it over the base (at most {ADDED_MB:.0f} MB)")
+            keep_promises(image, ours)
             run(image, Path(folder), say)
     except (ImageTestError, DeployError) as fault:
         raise click.ClickException(str(fault)) from None

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from demo.task import free_port
+from tools.image_size import ADDED_MB, megabytes, parts
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,6 +124,32 @@ def test_nothing_is_compiled_at_run_time(image: Path) -> None:
     (packages,) = (image / "opt/venv/lib").glob("python3*/site-packages")
     for file in (packages / "adapter").rglob("*.py"):
         assert list((file.parent / "__pycache__").glob(f"{file.stem}.*.pyc")), file
+
+
+def test_the_image_is_as_small_as_promised(image: Path) -> None:
+    """The budget is in tools/image_size.py; `make image-test` and CI hold the built image to it."""
+    (packages,) = (image / "opt/venv/lib").glob("python3*/site-packages")
+    added = megabytes(image / "opt/venv")
+    assert added < ADDED_MB, parts(packages)[:10]
+
+
+def test_every_service_that_the_adapter_calls_is_known_to_the_images_botocore(image: Path) -> None:
+    calls = re.compile(r"(?:create_)?client\(\s*\"([a-z-]+)\"")
+    called = {name for file in (ROOT / "adapter").rglob("*.py") for name in calls.findall(file.read_text())}
+    assert called >= {"cognito-idp", "dynamodb", "secretsmanager", "sts"}
+    # Sinks are opened by the service of their ARN; the last three are where botocore gets credentials from.
+    needed = sorted(called | {"events", "sqs", "sso", "sso-oidc", "signin"})
+    script = """
+import sys, botocore.session
+session = botocore.session.Session()
+for service in sys.argv[1:]:
+    session.create_client(service, region_name="eu-central-1")
+print(*session.get_available_services())
+"""
+    done = subprocess.run(
+        [image / "opt/venv/bin/python", "-c", script, *needed], env={}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == needed, done.stderr
 
 
 def test_neither_pip_nor_anything_of_the_deployment_is_installed(image: Path) -> None:
