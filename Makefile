@@ -81,13 +81,22 @@ image: ## Build the adapter's image with docker, podman or buildah: make IMAGE=N
 image-test: tools ## Build the image without a daemon and run it as the task definition says (Linux, as root)
 	@$(RUN) python -m tools.image_test
 
+.PHONY: dist
+dist: tools ## Build the packages for Python's index into dist/
+	@rm -rf dist build/lib build/bdist.* *.egg-info
+	@$(RUN) uv build --quiet --build-constraints requirements/build.txt --require-hashes --out-dir dist
+
+.PHONY: release-check
+release-check: tools ## Check that version, CHANGELOG and tag agree: make TAG=v0.1.0 release-check
+	@$(RUN) python -m tools.release check $(if $(TAG),--tag "$(TAG)")
+
 .PHONY: tools
 tools: .python ## Fetch what the other targets need into .tools/ (they do it themselves)
 	@$(PYTHON) tools/bootstrap.py
 
 .PHONY: clean
 clean: ## Remove everything that was fetched or made
-	@rm -rf .tools .demo cdktf.out .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	@rm -rf .tools .demo cdktf.out .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: .python .test-tools .docs-tools
