@@ -46,6 +46,9 @@ class Settings:
     poll_max_s: float
     max_rps: float
     health_address: Address
+    status_address: Address | None
+    status_required: bool
+    status_show_users: bool
     metrics_port: int
     metrics_emf: bool
     log_level: str
@@ -91,6 +94,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         except ValueError as error:
             problems.append(f"{variable.name} {error}")
     values["log_level"] = values.get("log_level") or _knative_level(environment.get("K_LOGGING_CONFIG", "")) or "info"
+    # Two adapters on one machine: the second one goes without a page, unless somebody named its address.
+    values["status_required"] = bool(environment.get("STATUS_ADDRESS"))
     problems += _contradictions(values)
     if problems:
         raise ConfigError(problems)

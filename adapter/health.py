@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from adapter.state.lock import Holder
 from adapter.values import Address
 
 #: No page of users for longer than this (or three of the longest waits between sweeps), in seconds: not ready.
@@ -42,6 +43,8 @@ class Health:
         self._beat_at = clock()
         self._polled_at: float | None = None
         self._problems: dict[str, str] = {}
+        #: Who holds the state; None: not known yet.
+        self.holder: Holder | None = None
 
     def beat(self) -> None:
         """The service thread is alive."""

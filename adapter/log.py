@@ -27,6 +27,7 @@ class Action(StrEnum):
 
     STARTED = "started"
     WAITING = "waiting"
+    STATUS_PAGE = "status_page"
     STATE_EPHEMERAL = "state_ephemeral"
     STOPPING = "stopping"
     STOPPED = "stopped"

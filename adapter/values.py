@@ -224,6 +224,16 @@ def address(text: str) -> Address:
     return Address(host or "0.0.0.0", int(port))  # noqa: S104 - the original listens on all interfaces, for the probes
 
 
+def address_or_off(text: str) -> Address | None:
+    """HOST:PORT, or `off`: None."""
+    if text.lower() == "off":
+        return None
+    try:
+        return address(text)
+    except ValueError:
+        raise ValueError(f"is {text!r}; expected HOST:PORT such as 127.0.0.1:8081, or off") from None
+
+
 def names(text: str) -> frozenset[str] | None:
     """A list with commas; empty: None."""
     if not text:

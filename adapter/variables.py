@@ -327,6 +327,22 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         meaning="Where /health, /ready and /live answer; port 0 takes a free one.",
     ),
     Variable(
+        name="STATUS_ADDRESS",
+        field="status_address",
+        type="HOST:PORT or `off`",
+        default="127.0.0.1:8081",
+        parse=values.address_or_off,
+        meaning="Where the [status page](status-page.md) is; port 0 takes a free one. The image sets `off`.",
+    ),
+    Variable(
+        name="STATUS_SHOW_USERS",
+        field="status_show_users",
+        type="boolean",
+        default="false",
+        parse=values.boolean,
+        meaning="Show usernames on the status page; otherwise a hash stands for each.",
+    ),
+    Variable(
         name="METRICS_PROMETHEUS_PORT",
         field="metrics_port",
         type="port",

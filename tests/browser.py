@@ -24,6 +24,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import wait_until
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FLAGS = (
     "--headless",
@@ -79,8 +81,16 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Load a file and wait until it is loaded."""
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.visit(path.resolve().as_uri())
+
+    def visit(self, url: str) -> None:
+        """Load a URL and wait until it is loaded."""
+        self.call("Page.navigate", url=url)
         self.browser.wait_for("Page.loadEventFired", self.session)
+
+    def until(self, expression: str) -> Any:
+        """Ask until the JavaScript expression is true, and give its value."""
+        return wait_until(lambda: self.evaluate(expression), what=expression)
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression (evaluated by the debugger, which no CSP stops)."""

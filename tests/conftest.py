@@ -24,7 +24,19 @@ TIERS = {
     "fuzz": "mutated input for everything that reads some",
 }
 _HERE = Path(__file__).resolve().parent
-_SCRUBBED_PREFIXES = ("AWS_", "K_", "TF_", "STATE_", "EVENTS_", "POLL_", "DELIVERY_", "HEALTH_", "METRICS_", "COGNITO_")
+_SCRUBBED_PREFIXES = (
+    "AWS_",
+    "K_",
+    "TF_",
+    "STATE_",
+    "EVENTS_",
+    "POLL_",
+    "DELIVERY_",
+    "HEALTH_",
+    "METRICS_",
+    "COGNITO_",
+    "STATUS_",
+)
 _SCRUBBED = {
     *("ARN", "NAME", "NAMESPACE", "LOG_LEVEL", "MAX_RPS", "CREDENTIALS_SECRET_ARN", "SOURCE_MANIFEST"),
     *("TERRAFORM_BINARY_NAME", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY", "BOTO_CONFIG"),

@@ -103,6 +103,7 @@ def settings(aws: EmulatedAws, arn: str, sink: str, **more: str) -> dict[str, st
         "POLL_MAX_SECONDS": "0.2",
         "MAX_RPS": "100",
         "HEALTH_ADDRESS": "127.0.0.1:0",
+        "STATUS_ADDRESS": "off",
         "METRICS_PROMETHEUS_PORT": "0",
         "DELIVERY_BACKOFF_DELAY": "PT0.02S",
         "LOG_LEVEL": "debug",
