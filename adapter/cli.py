@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "config": "adapter.commands.config:config",
     "doctor": "adapter.commands.doctor:doctor",
     "health": "adapter.commands.health:health",
+    "init": "adapter.commands.init:init",
     "replay": "adapter.commands.replay:replay",
     "run": "adapter.commands.run:run",
     "state": "adapter.state.cli:state",

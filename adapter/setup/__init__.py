@@ -1,0 +1,1 @@
+"""`python -m adapter init`: from a few answers to a manifest."""
