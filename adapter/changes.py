@@ -234,7 +234,7 @@ def _mark(event_id: str) -> bytes:
 
 def _untold(kind: Kind) -> bytes:
     """The `attributes` of a row in doubt of a user about whom nothing is confirmed, and the kind of its event."""
-    return kind.value.encode().rjust(FINGERPRINT_SIZE, b"\0")
+    return kind.encode().rjust(FINGERPRINT_SIZE, b"\0")
 
 
 def _untold_kind(known: KnownUser) -> Kind | None:
@@ -247,7 +247,10 @@ def _since(time_ms: int | None, start_ms: int) -> bool:
 
 
 def _first(*values: int | None) -> int:
-    return next(value for value in values if value is not None)
+    for value in values:
+        if value is not None:
+            return value
+    raise ValueError("no value")
 
 
 def _ordered(pairs: Sequence[tuple[str | None, str | None]]) -> list[tuple[str | None, str | None]]:

@@ -28,6 +28,8 @@ class Index:
         self._buckets: defaultdict[bytes, bytearray] = defaultdict(bytearray)
         self._seen = bytearray()
         self._alive = bytearray()
+        #: Rows without a digest: their events are on their way.
+        self._held: set[int] = set()
         self._familiar = FamiliarPages()
         buckets, alive = self._buckets, self._alive
         for row, digest in digests:
@@ -90,21 +92,36 @@ class Index:
 
     def put(self, row: int, digest: bytes, before: bytes | None = None) -> None:
         """Set the digest of a row; `before` is the one it had, None for a new row. The user counts as seen."""
-        if before is not None:
+        self._drop(row, before)
+        self._buckets[digest[:_PREFIX_SIZE]] += digest + row.to_bytes(_ROW_SIZE, "little")
+
+    def hold(self, row: int, before: bytes | None = None) -> None:
+        """Take the digest from a row until the next `put`: no page can show this user unchanged. It counts as seen.
+
+        What `before` is of a row that is held already does not matter.
+        """
+        self._drop(row, before)
+        self._held.add(row)
+
+    def forget(self, row: int, digest: bytes | None = None) -> None:
+        """Drop a row; `digest` is the one it had, None for a row that is held."""
+        self._drop(row, digest)
+        self._count -= 1
+        self._alive[row] = 0
+
+    def _drop(self, row: int, before: bytes | None) -> None:
+        """Take the digest `before` from a row, which is alive and seen then."""
+        if row in self._held:
+            self._held.remove(row)
+        elif before is not None:
             self._remove(row, before)
             self._familiar.forget(row)
-        elif row >= len(self._alive):
-            self._grow(row)
-        self._buckets[digest[:_PREFIX_SIZE]] += digest + row.to_bytes(_ROW_SIZE, "little")
-        self._count += not self._alive[row]
-        self._alive[row] = self._seen[row] = 1
-
-    def forget(self, row: int, digest: bytes) -> None:
-        """Drop a row; `digest` is the one it had."""
-        self._remove(row, digest)
-        self._familiar.forget(row)
-        self._count -= self._alive[row]
-        self._alive[row] = 0
+        else:
+            if row >= len(self._alive):
+                self._grow(row)
+            self._count += not self._alive[row]
+            self._alive[row] = 1
+        self._seen[row] = 1
 
     def unseen(self) -> Iterator[int]:
         """The rows of users that were not seen since `begin_sweep`, in ascending order."""

@@ -79,11 +79,10 @@ class Entry(NamedTuple):
 
 
 class _Open(NamedTuple):
-    """A change whose event is on its way. `digest` is that of its row in doubt."""
+    """A change whose event is on its way. `seen` is the digest of the user's JSON when it was found."""
 
     change: Change
     row: int
-    digest: bytes
     seen: bytes
     successor: tuple[User, bytes] | None
 
@@ -172,12 +171,14 @@ class Ledger:
         rows = self._apply(puts)
         opened: list[_Open] = []
         for entry, put, row in zip(entries, puts, rows, strict=True):
-            self.index.put(row, put.digest, None if entry.stored is None else entry.stored.digest)
+            before = None if entry.stored is None else entry.stored.digest
             if isinstance(entry.finding, Change):
+                self.index.hold(row, before)
                 change, successor = entry.finding, entry.successor
                 seen = change.after.digest if change.after is not None else successor[1] if successor else b""
-                opened.append(_Open(change, row, put.digest, seen, successor))
+                opened.append(_Open(change, row, seen, successor))
             else:
+                self.index.put(row, put.digest, before)
                 self._resting.pop(put.username, None)
         return self._submit(opened)
 
@@ -205,8 +206,10 @@ class Ledger:
             StoreUnavailableError: what was delivered is kept and stored by the next call.
             LeaseLostError: another adapter holds the state.
         """
-        for result in self._courier.collect(timeout_s):
-            self._resolve(result)
+        if results := self._courier.collect(timeout_s):
+            now_ms = self._wall_ms()
+            for result in results:
+                self._resolve(result, now_ms)
         self._metrics.in_flight, self._metrics.undelivered = self._courier.in_flight, len(self._resting)
         if self._told and not (lazy and self._can_wait()):
             self._apply(())
@@ -237,12 +240,12 @@ class Ledger:
                 self._successors += waiting
         return done
 
-    def _resolve(self, result: Result) -> None:
+    def _resolve(self, result: Result, now_ms: int) -> None:
         item = self._open.pop(result.event.key)
         change = item.change
         lag_s = None
         if change.kind is not Kind.SNAPSHOT and change.kind is not Kind.REPLAY:
-            lag_s = max(0.0, (self._wall_ms() - change.time_ms) / 1000)
+            lag_s = max(0.0, (now_ms - change.time_ms) / 1000)
         self._metrics.finished(result, change.kind, lag_s)
         if result.status is Status.UNDELIVERED:
             self._rest(item, result)
@@ -285,10 +288,10 @@ class Ledger:
         gone = [item for item in self._told.values() if item.change.after is None]
         rows = self._store.apply([*puts, *(after for _, after in told)], [item.change.username for item in gone])
         self._told.clear()
-        for (item, after), row in zip(told, rows[len(puts) :], strict=True):
-            self.index.put(row, after.digest, item.digest)
+        for (_, after), row in zip(told, rows[len(puts) :], strict=True):
+            self.index.put(row, after.digest)
         for item in gone:
-            self.index.forget(item.row, item.digest)
+            self.index.forget(item.row)
             if item.successor is not None:
                 self._successors.append(item.successor)
         self._metrics.users = len(self.index)

@@ -28,9 +28,10 @@ logger = logging.getLogger(__name__)
 #: Missing users that are looked for after one sweep, at most: two requests each, while nobody else is looked at.
 CONFIRMATIONS = 50
 #: A page with so many users who are new or changed is followed by more of them, as a rule: they are stored together, up
-#: to the second number, for a transaction costs as much as dozens of rows.
+#: to the second number, for a transaction costs as much as dozens of rows; but no longer than so many milliseconds.
 BULK = 30
-GROUP = 240
+GROUP = 600
+GROUP_MS = 500
 #: The local clock is believed when it is this near to Cognito's Date header, which is cut to whole seconds.
 CLOCK_TOLERANCE_S = 2.0
 #: How often the time of the last sweep is written while nothing else changes, in milliseconds.
@@ -102,6 +103,7 @@ class Sweeper:
         self._sweeps = 0
         #: Users who are not known in this form, while pages are full of such: examined and stored in groups.
         self._fresh: list[tuple[User, bytes]] = []
+        self._fresh_since_ms = 0
         #: Users who were shown in an older form than the one told, and the sweep that did so first.
         self._outdated: dict[str, tuple[bytes, int]] = {}
 
@@ -204,10 +206,13 @@ class Sweeper:
             return self._flush()
         looks = [(raw, digest, index.sight(digest)) for raw in page.users for digest in (raw_digest(raw),)]
         fresh = [(decode_user(raw), digest) for raw, digest, row in looks if row < 0]
+        if not self._fresh:
+            self._fresh_since_ms = self._wall_ms()
         self._fresh += fresh
         if not fresh and whole is not None:
             index.learn(whole, [row for _, _, row in looks])
-        if len(fresh) >= BULK and len(self._fresh) < GROUP:
+        waited_ms = self._wall_ms() - self._fresh_since_ms
+        if len(fresh) >= BULK and len(self._fresh) < GROUP and 0 <= waited_ms < GROUP_MS:
             return 0
         return self._flush()
 

@@ -26,6 +26,8 @@ _NULL = b"null"
 #: Dates outside these years are a fault of the answer: datetime, and with it every consumer, can't hold them.
 _MIN_MS = -62_135_596_800_000
 _MAX_MS = 253_402_300_799_999
+#: Up to here neighbouring floats are less than a microsecond apart, so that a millisecond has just one of them.
+_EXACT_S = 2.0**32
 #: A number of more digits is out of range whatever it is, and 1e999999999 would fill the memory.
 _DIGITS = 15
 
@@ -160,10 +162,15 @@ def decode_user(raw: bytes) -> User:
 
 def _milliseconds(raw: msgspec.Raw, member: str) -> int | None:
     """A date: a JSON number of seconds, or, as botocore takes them too, a string of digits or of ISO 8601."""
+    try:
+        near = float(raw)
+        if 0 <= near < _EXACT_S:
+            ms = int(near * 1000 + 0.5)
+            if ms / 1000 == near:  # whole milliseconds, all that Cognito sends (1.7E9 and 1700000000.123 alike)
+                return ms
+    except ValueError:
+        pass
     text = bytes(raw)
-    whole, _, fraction = text.partition(b".")
-    if whole.isdigit() and fraction.isdigit() and len(whole) < _DIGITS - 3:
-        return int(whole) * 1000 + int(fraction[:3].ljust(3, b"0"))  # all that Cognito sends: no Decimal is needed
     if not text or text == _NULL:
         return None
     try:

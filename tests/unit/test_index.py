@@ -57,6 +57,19 @@ def test_a_digest_is_not_found_across_two_records() -> None:
     assert index.unchanged(b"abcdefgh")
 
 
+def test_a_user_whose_event_is_on_its_way_counts_but_is_never_found_unchanged() -> None:
+    index = Index([(0, b"12345678")])
+    index.begin_sweep()
+    index.hold(0, b"12345678")
+    index.hold(1)
+    assert (len(index), list(index.unseen())) == (2, [])
+    assert not index.unchanged(b"12345678")
+    index.put(0, b"12345678")
+    assert index.unchanged(b"12345678")
+    index.forget(1)
+    assert len(index) == 1
+
+
 def test_a_wrong_former_digest_is_an_error() -> None:
     index = Index(digests(1))
     with pytest.raises(KeyError):
@@ -73,16 +86,22 @@ def test_a_hundred_thousand_users_take_less_than_4_mb() -> None:
 
 ROW = st.integers(0, 40)
 DIGEST = st.binary(min_size=1, max_size=1).map(lambda byte: b"sam" + byte + b"\0\0\0\0")
-STEPS = st.lists(st.tuples(st.sampled_from(["put", "forget", "see", "unchanged", "sweep"]), ROW, DIGEST), max_size=60)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["put", "hold", "forget", "see", "unchanged", "sweep"]), ROW, DIGEST), max_size=60
+)
 
 
 @given(STEPS)
 def test_it_behaves_like_a_dictionary(steps: list[tuple[str, int, bytes]]) -> None:
-    index, model, seen = Index(), dict[int, bytes](), set[int]()
+    index, model, seen = Index(), dict[int, bytes | None](), set[int]()
     for step, row, digest in steps:
         if step == "put":
             index.put(row, digest, model.get(row))
             model[row] = digest
+            seen.add(row)
+        elif step == "hold":
+            index.hold(row, model.get(row))
+            model[row] = None
             seen.add(row)
         elif step == "forget" and row in model:
             index.forget(row, model.pop(row))

@@ -215,6 +215,29 @@ def test_a_full_queue_does_not_make_the_service_look_dead(pool: MemoryPool, sink
         runner.join()
 
 
+def test_pages_full_of_new_users_that_come_slowly_do_not_wait_for_each_other(
+    pool: MemoryPool, sink: MemorySink, state: Path
+) -> None:
+    pool.page_size = 40
+    clock_ms = time.time_ns() // 1_000_000
+    known: list[int] = []
+
+    def ten_seconds_pass() -> None:
+        nonlocal clock_ms
+        clock_ms += 10_000
+        known.append(rig.store.count())
+
+    with Rig.start(pool, sink, state) as rig:
+        rig.sweep()
+        for number in range(160):
+            pool.create(f"user{number}")
+        rig.service._sweeper._wall_ms = lambda: clock_ms
+        pool.between_pages = ten_seconds_pass
+        rig.sweep()
+    assert known[-1] >= 80
+    assert len(sink.events) == 160
+
+
 def test_an_older_form_from_a_page_that_was_overtaken_is_not_told(
     pool: MemoryPool, sink: MemorySink, state: Path
 ) -> None:
