@@ -38,9 +38,8 @@ def duration(seconds: float) -> str:
     """A length of time as people say it: 0.4 s, 42 s, 8 min, 1 h 20 min, 3 d 4 h."""
     if seconds < 10:
         return f"{seconds:.1f} s" if seconds < 9.95 else "10 s"
-    whole = round(seconds)
-    if whole < 90:
-        return f"{whole} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"{minutes} min"
