@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ from adapter.ephemeral import MOUNTS, fate
 from adapter.errors import CognitoError, ConfigError, StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.health import STALE_S, Health, HealthServer
+from adapter.ledger import Courier
 from adapter.log import Action, status_line
 from adapter.metrics import Metrics
 from adapter.progress import Progress
@@ -41,6 +43,8 @@ from adapter.state.factory import open_store
 from adapter.state.lock import HeldError, Holder
 from adapter.state.url import SqliteUrl, parse_state_url
 from adapter.sweep import Rules
+from adapter.tracing.base import NO_TRACES, Traces
+from adapter.tracing.start import start_traces
 from adapter.values import shown
 from adapter.version import VERSION
 
@@ -75,10 +79,15 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         namespace=settings.namespace,
         name=settings.name,
         component=settings.component,
+        resource_group=settings.resource_group,
         traffic=lambda: (limiter.requests, limiter.throttled),
     )
+    for line in settings.ignored:
+        logger.warning("%s", line, extra={"action": Action.SETTING_IGNORED})
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(stop, late=1 if once else 0))
+        traces = start_traces(settings)
+        stack.callback(traces.close)
         if not once:
             _serve(stack, settings, health, metrics, limiter)
         warn_of_loss(settings.state_url)
@@ -87,7 +96,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
             return True
         stack.callback(store.close)
         stack.callback(pool.close)
-        courier = _delivery(stack, settings, store.held)
+        courier = _delivery(stack, settings, store.held, traces)
         logger.info(
             "Watching the user pool",
             extra={
@@ -98,21 +107,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
             },
         )
         lister = lister_of(pool, limiter, stop, metrics, store)
-        service = Service(
-            listing=lister,
-            glance=lister.glance,
-            on_doubt=lister.doubt,
-            progress=Progress(known=store.count(), whole=store.meta().baseline_done, show=status_line()),
-            store=store,
-            courier=courier,
-            builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
-            detector=Detector(pool_arn=str(settings.pool), report_deletions=settings.deleted),
-            rules=Rules(initial=settings.initial, deleted_max_percent=settings.deleted_max_percent),
-            pace=Pace(poll_min_s=settings.poll_min_s, poll_max_s=settings.poll_max_s, emf=settings.metrics_emf),
-            health=health,
-            metrics=metrics,
-            stop=stop,
-        )
+        service = _service(settings, stop, lister, store, courier, health, metrics, traces)
         if once:
             return service.run_once()
         service.run()
@@ -132,10 +127,12 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
     pool = _pool(settings, limiter)
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(stop, late=1))
+        traces = start_traces(settings)
+        stack.callback(traces.close)
         stack.callback(pool.close)
         return Replay(
             listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))),
-            courier=_delivery(stack, settings, lambda: True),
+            courier=_delivery(stack, settings, lambda: True, traces),
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
             detector=Detector(pool_arn=str(settings.pool)),
             run_id=uuid.uuid4().hex,
@@ -189,23 +186,23 @@ def http_options(settings: Settings) -> HttpOptions:
     )
 
 
-def open_sinks(settings: Settings) -> tuple[Sink, Sink | None]:
+def open_sinks(settings: Settings, traces: Traces = NO_TRACES) -> tuple[Sink, Sink | None]:
     """The sink, and the dead-letter sink if there is one.
 
     Raises:
         ConfigError: one of them can't be used the way it is configured.
     """
-    options = http_options(settings)
+    options = replace(http_options(settings), inject=traces.inject)
 
     def session() -> boto3.Session:
         import boto3  # 0.3 s to import: only for sinks on AWS
 
         return boto3.Session(botocore_session=service_session(settings))
 
-    sink = open_sink(settings.sink, options, session)
+    sink = traces.sink(open_sink(settings.sink, options, session))
     if not settings.dead_letter_sink:
         return sink, None
-    return sink, open_dead_letter_sink(settings.dead_letter_sink, options, session)
+    return sink, traces.sink(open_dead_letter_sink(settings.dead_letter_sink, options, session), dead_letters=True)
 
 
 def _pool(settings: Settings, limiter: RateLimiter) -> BotoUserPool:
@@ -218,13 +215,44 @@ def _pool(settings: Settings, limiter: RateLimiter) -> BotoUserPool:
     )
 
 
-def _delivery(stack: ExitStack, settings: Settings, held: Callable[[], bool]) -> Delivery:
+def _service(
+    settings: Settings,
+    stop: threading.Event,
+    lister: PoolLister,
+    store: Store,
+    courier: Courier,
+    health: Health,
+    metrics: Metrics,
+    traces: Traces,
+) -> Service:
+    """The loop that the settings describe, between what it works with."""
+    progress = Progress(known=store.count(), whole=store.meta().baseline_done, show=status_line())
+    metrics.first_sweep = progress.report
+    return Service(
+        listing=lister,
+        glance=lister.glance,
+        on_doubt=lister.doubt,
+        progress=progress,
+        traces=traces,
+        store=store,
+        courier=courier,
+        builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
+        detector=Detector(pool_arn=str(settings.pool), report_deletions=settings.deleted),
+        rules=Rules(initial=settings.initial, deleted_max_percent=settings.deleted_max_percent),
+        pace=Pace(poll_min_s=settings.poll_min_s, poll_max_s=settings.poll_max_s, emf=settings.metrics_emf),
+        health=health,
+        metrics=metrics,
+        stop=stop,
+    )
+
+
+def _delivery(stack: ExitStack, settings: Settings, held: Callable[[], bool], traces: Traces) -> Courier:
     """The delivery that the settings describe, between its sinks, which are closed with the stack."""
-    sink, dead_letter = open_sinks(settings)
+    sink, dead_letter = open_sinks(settings, traces)
     for opened in (sink, dead_letter):
         if opened is not None:
             stack.callback(opened.close)
-    return Delivery(
+    delivery = Delivery(
         sink,
         RetryPolicy(
             retry=settings.retry,
@@ -238,6 +266,7 @@ def _delivery(stack: ExitStack, settings: Settings, held: Callable[[], bool]) ->
         batch=Batching(settings.batch_size, settings.batch_s),
         held=held,
     )
+    return traces.courier(delivery)
 
 
 def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metrics, limiter: RateLimiter) -> None:
@@ -252,10 +281,11 @@ def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metric
         )
     if settings.metrics_port:
         try:
-            stack.callback(serve(metrics, "0.0.0.0", settings.metrics_port))  # noqa: S104 - as the original, for scrapers
+            stack.callback(serve(metrics, settings.metrics_host, settings.metrics_port))
         except OSError as error:
             problems.append(
-                f"METRICS_PROMETHEUS_PORT {settings.metrics_port} can't be listened on ({error.strerror}); "
+                f"METRICS_PROMETHEUS_PORT {settings.metrics_port} of METRICS_PROMETHEUS_HOST {settings.metrics_host} "
+                f"can't be listened on ({error.strerror}); "
                 "expected a free port: set another one, or 0 for none"
             )
     problems += _serve_status_page(stack, settings, health, metrics, limiter)

@@ -158,6 +158,7 @@ class Metrics:
         self._delivery_retries = 0
         self._sweep_s = 0.0
         self._last_sweep_s = 0.0
+        self._last_sweep_pages = 0
         self._last_sweep_at_s: float | None = None
         self._lag = Histogram(LAG_BOUNDS_S)
         self._delivery = Histogram(DELIVERY_BOUNDS_S)
@@ -166,6 +167,8 @@ class Metrics:
         self.users = 0
         self.undelivered = 0
         self.in_flight = 0
+        #: How far the first sweep since the start is, as JSON values; None: there is nothing to tell.
+        self.first_sweep: Callable[[], Mapping[str, Any] | None] = lambda: None
         #: The last deliveries, newest last; None: nobody wants to know.
         self.recent: deque[Finished] | None = None
 
@@ -199,12 +202,13 @@ class Metrics:
         with self._lock:
             self._retries[code] += 1
 
-    def swept(self, outcome: str, seconds: float) -> None:
+    def swept(self, outcome: str, seconds: float, pages: int = 0) -> None:
         """A sweep ended: `complete`, `stopped`, or the code of the fault that ended it."""
         with self._lock:
             self._outcomes[outcome] += 1
             if outcome == "complete":
                 self._last_sweep_s = seconds
+                self._last_sweep_pages = pages
                 self._sweep_s += seconds
                 self._last_sweep_at_s = self.wall_s()
                 self._interval.sweeps += 1
@@ -260,7 +264,9 @@ class Metrics:
             "users": totals.users,
             "sweeps": dict(totals.outcomes),
             "last_sweep_seconds": round(totals.last_sweep_s, 3),
+            "last_sweep_pages": self._last_sweep_pages,
             "last_successful_sweep": totals.last_sweep_at_s,
+            "first_sweep": self.first_sweep(),
             "requests": totals.requests,
             "throttled": totals.throttled,
             "retries": dict(totals.retries),

@@ -23,6 +23,7 @@ from adapter.metrics import Metrics
 from adapter.progress import Progress
 from adapter.state.base import Store
 from adapter.sweep import Listing, Outcome, Rules, Sweeper
+from adapter.tracing.base import NO_TRACES, Traces
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Service:
         glance: pages that show new users early, between sweeps.
         on_doubt: called when a complete sweep did not show a user who is there.
         progress: shows how far the first sweep is.
+        traces: told of cycles, sweeps and pages.
         monotonic: seconds.
         wall_ms: milliseconds since the epoch.
     """
@@ -82,6 +84,7 @@ class Service:
         glance: Callable[[], Iterable[Page]] = tuple,
         on_doubt: Callable[[], None] = lambda: None,
         progress: Progress | None = None,
+        traces: Traces = NO_TRACES,
         monotonic: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -92,6 +95,8 @@ class Service:
         self._emf = Emf(metrics, sys.stdout) if pace.emf else None
         self._stop = stop
         self._progress = progress if progress is not None else Progress()
+        self._traces = traces
+        self._pages = 0
         self._monotonic = monotonic
         self._give_up_at: float | None = None
         self._patience_s: float | None = None
@@ -124,17 +129,22 @@ class Service:
         faulty = PollBackoff(self._pace.poll_min_s, self._pace.poll_max_s)
         try:
             while not self._stop.is_set():
-                outcome = self._attempt()
-                if outcome is None:
-                    self._wait(faulty.next())
-                    continue
-                faulty.reset()
-                if outcome.changes or outcome.again:
-                    idle.reset()
-                if self._wait(idle.next(), glance=True):
-                    idle.reset()
+                with self._traces.poll():
+                    self._poll(idle, faulty)
         finally:
             self._close()
+
+    def _poll(self, idle: PollBackoff, faulty: PollBackoff) -> None:
+        """One sweep, and the wait that its outcome asks for."""
+        outcome = self._attempt()
+        if outcome is None:
+            self._wait(faulty.next())
+            return
+        faulty.reset()
+        if outcome.changes or outcome.again:
+            idle.reset()
+        if self._wait(idle.next(), glance=True):
+            idle.reset()
 
     def run_once(self) -> bool:
         """One complete sweep, and every event settled. Deletions that need a second sweep get it.
@@ -145,9 +155,10 @@ class Service:
         self._patience_s = ONCE_PATIENCE_S
         try:
             while True:
-                outcome = self._attempt()
-                if outcome is None or not outcome.complete or not self._settle_all():
-                    return False
+                with self._traces.poll():
+                    outcome = self._attempt()
+                    if outcome is None or not outcome.complete or not self._settle_all():
+                        return False
                 if self._ledger.undelivered or not outcome.again:
                     return not self._ledger.undelivered
         finally:
@@ -157,24 +168,34 @@ class Service:
 
     def _attempt(self) -> Outcome | None:
         """One sweep; None: it failed, and the reason is logged and known to `health`."""
+        with self._traces.sweep():
+            outcome = self._sweep()
+            if outcome is not None:
+                self._traces.swept(complete=outcome.complete, changes=outcome.changes)
+            return outcome
+
+    def _sweep(self) -> Outcome | None:
         started = self._monotonic()
         self._progress.begin()
+        self._pages = 0
         complete = False
         try:
             self._settle()
             outcome = self._sweeper.sweep()
             complete = outcome.complete
         except CognitoError as error:
+            self._traces.sweep_failed(error.code)
             self._failed("cognito", error.code, str(error), started)
             return None
         except StoreUnavailableError as error:
+            self._traces.sweep_failed("StoreUnavailable")
             self._failed("state", "StoreUnavailable", str(error), started)
             return None
         finally:
             self._progress.end(complete=complete)
         seconds = self._monotonic() - started
         self._recovered()
-        self._metrics.swept("complete" if outcome.complete else "stopped", seconds)
+        self._metrics.swept("complete" if outcome.complete else "stopped", seconds, self._pages)
         logger.log(
             logging.INFO if outcome.changes else logging.DEBUG,
             "Swept the pool" if outcome.complete else "The sweep was stopped",
@@ -210,6 +231,8 @@ class Service:
             for page in listing(filter_):
                 self._health.polled()
                 if filter_ is None:
+                    self._traces.page(page)
+                    self._pages += 1
                     self._progress.page(self._seen)
                 yield page
 

@@ -128,7 +128,7 @@ const setState = (state, summary, reasons = []) => {
 
 const showState = (status) => {
   const reasons = [...status.dead, ...status.unready];
-  const progress = status.progress;
+  const progress = status.first_sweep;
   const reading = progress ? `Reading the pool: ${format.count(progress.users)} users, ${format.count(progress.pages)} pages` : "";
   const left = progress?.seconds_left ? `, about ${format.seconds(progress.seconds_left)} left` : "";
   const starting = !status.dead.length && !status.last_successful_sweep && status.unready.length <= 1;
