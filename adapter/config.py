@@ -6,16 +6,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from adapter import knative
 from adapter.arn import PoolArn
 from adapter.errors import ConfigError
+from adapter.knative import Knative
+from adapter.tracing import settings as tracing
+from adapter.tracing.settings import TraceSettings
 from adapter.values import MASK, Address, Secret, shown, shown_sink, sink
-from adapter.variables import LOG_LEVELS, VARIABLES
+from adapter.variables import VARIABLES
+
+#: The user information of a URL within a text.
+_USER_INFORMATION: Final = re.compile(r"(://)[^/\s\"]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,8 @@ class Settings:
     status_address: Address | None
     status_required: bool
     status_show_users: bool
+    resource_group: str
+    metrics_host: str
     metrics_port: int
     metrics_emf: bool
     log_level: str
@@ -64,6 +73,9 @@ class Settings:
     dead_letter_sink: str = field(repr=False)
     headers: Mapping[str, Secret]
     token_file: str
+    traces: TraceSettings | None
+    #: A line for everything that Knative or OpenTelemetry set and that has no effect.
+    ignored: tuple[str, ...]
     connect_timeout_s: float
     read_timeout_s: float
 
@@ -84,6 +96,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
+    told = knative.read(environment)
     for variable in VARIABLES:
         text = environment.get(variable.name, "")
         if not text and variable.required:
@@ -93,7 +106,10 @@ def load(environment: Mapping[str, str]) -> Settings:
             values[variable.field] = variable.parse(text or variable.default)
         except ValueError as error:
             problems.append(f"{variable.name} {error}")
-    values["log_level"] = values.get("log_level") or _knative_level(environment.get("K_LOGGING_CONFIG", "")) or "info"
+    values |= {field_: value for field_, value, _ in _from_knative(told, environment)}
+    values["log_level"] = values.get("log_level") or "info"
+    values["traces"], ignored = tracing.read(environment, told.traces)
+    values["ignored"] = (*told.ignored, *ignored)
     # Two adapters on one machine: the second one goes without a page, unless somebody named its address.
     values["status_required"] = bool(environment.get("STATUS_ADDRESS"))
     problems += _contradictions(values)
@@ -103,16 +119,60 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 
 def effective(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Every variable with its effective text and where that is from (`environment` or `default`); secrets masked."""
+    """Every variable with its effective text and where that is from; secrets masked.
+
+    That is `environment`, `default`, or the variable of Knative's that says it. Those of Knative and OpenTelemetry
+    follow, if they are set.
+    """
+    said = {
+        field_: (str(value), origin) for field_, value, origin in _from_knative(knative.read(environment), environment)
+    }
     rows = []
     for variable in VARIABLES:
         given = environment.get(variable.name, "")
-        text = given or variable.default
+        text, origin = (given, "environment") if given else (variable.default, "default")
+        text, origin = said.get(variable.field, (text, origin))
         if variable.secret and text:
             text = MASK
         show = shown_sink if variable.parse is sink else shown
-        rows.append((variable.name, show(text), "environment" if given else "default"))
+        rows.append((variable.name, show(text), origin))
+    others = [each.name for each in knative.VARIABLES] + sorted(
+        name for name in environment if name.startswith("OTEL_")
+    )
+    rows += [
+        (name, _shown_setting(name, text), "environment") for name in others if (text := environment.get(name, ""))
+    ]
     return rows
+
+
+def remarks(environment: Mapping[str, str]) -> list[str]:
+    """Whether there are traces, and a line for every setting of Knative's or OpenTelemetry's that has no effect."""
+    told = knative.read(environment)
+    traces, ignored = tracing.read(environment, told.traces)
+    lines = [] if told.prometheus else [f"{told.metrics_from}: metrics are not served to Prometheus"]
+    if traces is not None:
+        targets = " and ".join(shown(traces.endpoint) if name == "otlp" else "stderr" for name in traces.exporters)
+        lines.append(f"{traces.wanted_by}: traces go to {targets} ({traces.sampler}, {traces.ratio:g})")
+    return [*lines, *told.ignored, *ignored]
+
+
+def _from_knative(told: Knative, environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    """Fields that Knative's variables set, with the variable. Ours win, but for metrics that are turned off."""
+    if told.log_level and not environment.get("LOG_LEVEL"):
+        yield "log_level", told.log_level, "K_LOGGING_CONFIG"
+    if told.metrics_host and not environment.get("METRICS_PROMETHEUS_HOST"):
+        yield "metrics_host", told.metrics_host, told.metrics_from
+    if not told.prometheus:
+        yield "metrics_port", 0, told.metrics_from
+    elif told.metrics_port is not None and not environment.get("METRICS_PROMETHEUS_PORT"):
+        yield "metrics_port", told.metrics_port, told.metrics_from
+
+
+def _shown_setting(name: str, text: str) -> str:
+    """A setting of Knative's or OpenTelemetry's fit for people: no headers, no credentials in URLs."""
+    if name.endswith("_HEADERS"):
+        return MASK
+    return _USER_INFORMATION.sub(rf"\1{MASK}@", text) if text.lstrip().startswith("{") else shown(text)
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterable[str]:
@@ -126,16 +186,3 @@ def _contradictions(values: Mapping[str, Any]) -> Iterable[str]:
     sink = values.get("sink", "")
     if sink and not sink.startswith(("http://", "https://")) and values.get("delivery_format") == "batched":
         yield "DELIVERY_FORMAT is 'batched', but K_SINK is no http(s) URL; other sinks batch by themselves, so unset it"
-
-
-def _knative_level(text: str) -> str | None:
-    """The level of a Knative logging configuration: `zap-logger-config` is a JSON text with a `level`.
-
-    As in the original, one that can't be read does not stop the adapter.
-    """
-    try:
-        level = json.loads(json.loads(text)["zap-logger-config"])["level"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    level = {"warn": "warning"}.get(level, level) if isinstance(level, str) else None
-    return level if level in LOG_LEVELS else None

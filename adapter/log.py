@@ -50,6 +50,9 @@ class Action(StrEnum):
     SHARDS_GIVEN_UP = "shards_given_up"
     CREDENTIALS_RELOADED = "credentials_reloaded"
     REPLAYED = "replayed"
+    SETTING_IGNORED = "setting_ignored"
+    TRACES_LOST = "traces_lost"
+    TRACES_SENT = "traces_sent"
 
 
 class JsonFormatter(logging.Formatter):

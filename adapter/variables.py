@@ -100,6 +100,13 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         meaning="Prefix of the original's metrics.",
     ),
     Variable(
+        name="K_RESOURCE_GROUP",
+        field="resource_group",
+        type="text",
+        default="awscognitouserpoolsources.sources.triggermesh.io",
+        meaning="A label of the original's metrics.",
+    ),
+    Variable(
         name="AWS_ACCESS_KEY_ID",
         field="access_key_id",
         type="text",
@@ -349,6 +356,13 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         default="9090",
         parse=values.integer(0, 65_535),
         meaning="Where Prometheus finds /metrics; 0: nowhere.",
+    ),
+    Variable(
+        name="METRICS_PROMETHEUS_HOST",
+        field="metrics_host",
+        type="host",
+        default="0.0.0.0",  # noqa: S104 - as the original, for scrapers
+        meaning="The address on which Prometheus finds it.",
     ),
     Variable(
         name="METRICS_EMF",

@@ -13,13 +13,16 @@ from typing import Final
 
 import click
 
-from adapter import emf, prometheus
+from adapter import emf, knative, prometheus
+from adapter.tracing import settings as tracing
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 #: What makes each table.
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "prometheus": prometheus.markdown,
     "emf": emf.markdown,
+    "knative": knative.markdown,
+    "opentelemetry": tracing.markdown,
 }
 _PLACE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 

@@ -29,5 +29,8 @@ def config(*, manifest: Path | None, source: str | None, as_json: bool, markdown
     else:
         width = max(len(name) for name, _, _ in rows)
         for name, value, origin in rows:
-            click.echo(f"{name:<{width}} = {value}".rstrip() + ("" if origin == "default" else "  # set"))
+            where = {"default": "", "environment": "  # set"}.get(origin, f"  # from {origin}")
+            click.echo(f"{name:<{width}} = {value}".rstrip() + where)
+    for line in configuration.remarks(given):
+        click.echo(line, err=True)
     configuration.load(given)

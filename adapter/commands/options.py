@@ -63,7 +63,10 @@ def environment(manifest: Path | None, source: str | None) -> Mapping[str, str]:
         raise ConfigError(f"{manifest}: --source is {source!r}; expected the name of one of its sources: {names}")
     for line in chosen[0].warnings:
         click.echo(line, err=True)
-    return {**os.environ, **manifests.environment(chosen[0])}
+    made = manifests.environment(chosen[0])
+    # OpenTelemetry's SDK reads most of its variables by itself.
+    os.environ.update({name: value for name, value in made.items() if name.startswith("OTEL_")})
+    return {**os.environ, **made}
 
 
 def ask(path: str, where: str | None = None, *, variable: str = "HEALTH_ADDRESS") -> tuple[int, Any]:

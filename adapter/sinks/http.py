@@ -40,6 +40,7 @@ class HttpSink:
         self._mode = options.mode
         self._batch_size = options.batch_size
         self._timeout_s = options.timeout_s
+        self._inject = options.inject
         self._token = TokenFile(options.token_file) if options.token_file else None
         limits = Limits(connect_s=options.timeout_s, cut_s=_CUT_S, idle=options.connections)
         self._pool = Pool(self._address.route, limits)
@@ -64,6 +65,8 @@ class HttpSink:
             headers, body = {"content-type": BATCH_TYPE}, batched(events)
         if self._token:
             headers["authorization"] = f"Bearer {self._token.read()}"
+        if self._inject is not None:
+            self._inject(headers)
         rest = f"{header_lines(headers)}content-length: {len(body)}\r\n\r\n"
         return [self._post(b"".join((self._address.head, rest.encode("latin-1"), body)))] * len(events)
 

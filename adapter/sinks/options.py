@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ class HttpOptions:
     `timeout_s` bounds one attempt; `connections` are kept open for reuse; `batch_size` counts the events of one batched
     request. `ca_certs` is PEM text and `ca_folder` a folder of PEM files, trusted besides the system's CAs.
     `token_file` holds a bearer token, `headers` go onto every request, `namespace` becomes the Kn-Namespace header.
+    `inject` adds to the headers of a request what is known only when it is sent: `traceparent`.
     """
 
     mode: ContentMode = ContentMode.BINARY
@@ -34,3 +35,4 @@ class HttpOptions:
     ca_certs: str = field(default="", repr=False)
     ca_folder: Path | None = None
     namespace: str = ""
+    inject: Callable[[dict[str, str]], None] | None = None
