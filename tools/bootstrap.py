@@ -265,7 +265,7 @@ def _quoted(text: str) -> str:
 
 
 def npm_packages(found: Node | None) -> None:
-    """cdktf-cli, and a second DynamoDB for tests, from tools/npm/package-lock.json."""
+    """cdktf-cli, and for tests a second DynamoDB and AsyncAPI's schemas, from tools/npm/package-lock.json."""
     folder = TOOLS / "npm"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):

@@ -19,10 +19,12 @@ from demo.aws import EmulatedAws
 from demo.deployment import MIRROR, TERRAFORM
 from demo.processes import ROOT, TOOLS, base_environment
 from tests.emulator.process import Users, adapter, settings
+from tests.unit.test_asyncapi import MESSAGES, validator
 
 FOLDER = ROOT / "examples" / "eventbridge"
 #: The provider of the tests is from 2021 and knows no newer one.
 RUNTIME = "python3.8"
+BUS_EVENT = validator(MESSAGES["busEvent"]["payload"])
 
 
 @pytest.fixture
@@ -116,6 +118,8 @@ def test_its_table_equals_the_pool_in_whatever_order_the_function_is_called(
             assert running.wait() == 0, running.err
     events = capture.events()
     assert {event["detail-type"] for event in events} == {handler.DELETED, "com.amazon.cognito-idp.sync_trigger"}
+    for event in events:
+        BUS_EVENT.validate(event)
 
     for name, value in (aws.environment() | {"TABLE": outputs["table_name"]}).items():
         monkeypatch.setenv(name, value)
