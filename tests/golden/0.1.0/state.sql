@@ -1,0 +1,38 @@
+PRAGMA application_id = 1130845044;
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE meta (
+            only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+            pool_arn TEXT NOT NULL,
+            initial TEXT,
+            baseline_started_ms INTEGER,
+            baseline_done INTEGER NOT NULL DEFAULT 0,
+            last_sweep_ms INTEGER,
+            sweeps INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        ;
+INSERT INTO "meta" VALUES(1,'arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI','baseline',1795454763983,1,1795454763986,1);
+CREATE TABLE users (
+            row INTEGER PRIMARY KEY AUTOINCREMENT,
+            digest BLOB NOT NULL,
+            username TEXT NOT NULL,
+            sub TEXT,
+            attributes BLOB NOT NULL,
+            enabled INTEGER,
+            status TEXT,
+            created_ms INTEGER,
+            modified_ms INTEGER,
+            revision INTEGER NOT NULL,
+            missing_since_ms INTEGER
+        ) STRICT
+        ;
+INSERT INTO "users" VALUES(1,X'E0D8AB764EA2A34D','anna','sub-1',X'FD85718575FE93F059907B3FF84353A1',1,'CONFIRMED',1767225600500,2000000000250,1,NULL);
+INSERT INTO "users" VALUES(2,X'9810EACFD170C2AA','ben','sub-2',X'AF127FE84284619EB537E7111FA76F0E',0,'CONFIRMED',1767225601500,2000000001250,1,NULL);
+INSERT INTO "users" VALUES(3,X'B2755647A8668499','carl','sub-3',X'2F2D1A055313184D0A175F582E4FAFF6',1,'CONFIRMED',1767225602500,1767225602500,-1,NULL);
+INSERT INTO "users" VALUES(4,X'D166CCFE480238ED','Ünïcödé 😀 ''quoted''','sub-4',X'31B6E325EBC1E7FE3A400D1CB6FD4511',1,'CONFIRMED',1767225603500,1767225603500,0,NULL);
+INSERT INTO "users" VALUES(5,X'E1CEB369EC4A8FC2','eve','sub-5',X'9851A0B897C0D44EA23B8D45E6B5BBE8',1,'CONFIRMED',1767225604500,1767225604500,0,NULL);
+INSERT INTO "users" VALUES(6,X'C6DC6CD31BADBC2C','dora','sub-6',X'023F91486C83731461153EE179C47090',1,'CONFIRMED',2000000003250,2000000003250,1,NULL);
+CREATE UNIQUE INDEX users_by_name ON users (username);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('users',6);
+COMMIT;
