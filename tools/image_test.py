@@ -2,7 +2,8 @@
 
 No daemon and no registry: buildah builds on a base that debootstrap makes once (`--base` names another one). Then our
 stacks are deployed to the emulated AWS, and the image is started with the task definition's environment, secrets, task
-role, user and file systems, until an event arrives and its health check is content.
+role, user and file systems, until an event arrives and its health check is content. At last it is started as a pod of
+TriggerMesh's controller.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from demo.processes import ROOT, TOOLS, Child
 from demo.sink import RecordingSink
 from demo.story import SPEC
 from demo.task import Task, task_of
+from tests.emulator.pod import Network, ask, effective, in_own_network, reconciled
+from tests.fake_cognito import FakeCognito
 from tools.image_size import ADDED_MB, megabytes
 
 STORE = TOOLS / "containers"
@@ -37,6 +40,8 @@ LOCAL_BASE = "localhost/cognito-source-base:bookworm"
 #: The longest that a build may take, in seconds.
 BUILD_TIMEOUT_S = 900.0
 EVENT_TIMEOUT_S = 60.0
+#: Its own user, and one of those that OpenShift takes, always in group 0.
+POD_USERS = ("10001:10001", "1000660000:0")
 NEEDED = ("buildah", "unshare", "mount")
 
 
@@ -125,21 +130,22 @@ def mounted() -> Iterator[Image]:
 def start(image: Image, task: Task, command: list[str], folder: Path, log: Path) -> Child:
     """Start a program of the image as the task definition says."""
     container = task.container
-    own = {**image.environment, **_of_the_task(task)}
-    file = folder / "container.json"
-    file.write_text(
-        json.dumps(
-            {
-                "root": str(image.root),
-                "user": container["user"],
-                "workdir": image.config["WorkingDir"],
-                "environment": own,
-                "command": command,
-                "writable": [each["containerPath"] for each in container["mountPoints"]],
-                "readonly": container["readonlyRootFilesystem"],
-            }
-        )
+    return _confined(
+        image,
+        folder,
+        log,
+        user=container["user"],
+        environment={**image.environment, **_of_the_task(task)},
+        command=command,
+        writable=[each["containerPath"] for each in container["mountPoints"]],
+        readonly=container["readonlyRootFilesystem"],
     )
+
+
+def _confined(image: Image, folder: Path, log: Path, **how: Any) -> Child:
+    """Start a program of the image; `how` is what tools/confine.py needs besides."""
+    file = folder / "container.json"
+    file.write_text(json.dumps({"root": str(image.root), "workdir": image.config["WorkingDir"], **how}))
     file.chmod(0o600)
     confine = [sys.executable, str(Path(__file__).with_name("confine.py")), str(file)]
     with log.open("ab") as output:
@@ -196,6 +202,45 @@ def run(image: Image, folder: Path, say: Callable[[str], None]) -> None:
         deployment.destroy()
 
 
+def run_as_pods(image: Image, folder: Path, say: Callable[[str], None]) -> None:
+    """Start the image as TriggerMesh's controller does, as its own user and as one that OpenShift would choose.
+
+    In a network of its own, for the ports are fixed; without a volume, so the state goes into the image's folder.
+    """
+    log = folder / "pod.log"
+
+    def body(network: Network) -> None:
+        with FakeCognito(users=3) as cognito, RecordingSink.start() as sink:
+            for user in POD_USERS:
+                sink.clear()
+                there = [("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", cognito.endpoint), ("POLL_MAX_SECONDS", "1")]
+                entries = reconciled(cognito.arn, sink.url, there)
+                child = _confined(
+                    image,
+                    folder,
+                    log,
+                    user=user,
+                    environment={**image.environment, **effective(entries)},
+                    command=[*image.config["Entrypoint"], *image.config["Cmd"]],
+                    writable=[],
+                    readonly=False,
+                )
+                try:
+                    wait_for(lambda: ask(network.health, "/health")[0] == 204, child, "the first sweep", log)
+                    wait_for(lambda: ask(network.metrics, "/metrics")[0] == 200, child, "an answer with metrics", log)
+                    cognito.create(f"user-{user}")
+                    wait_for(lambda: sink.events, child, "the event", log)
+                finally:
+                    code = child.stop()
+                if code != 0:
+                    raise ImageTestError(f"the pod ended with {code} on SIGTERM:\n{log.read_text()[-3000:]}")
+                for file in (image.root / image.config["WorkingDir"].lstrip("/")).iterdir():
+                    file.unlink()  # kubelet gives the next container a new layer
+                say(f"works as a pod of TriggerMesh's controller, user {user}")
+
+    in_own_network(body)
+
+
 def keep_promises(image: Image, added_mb: float) -> None:
     """Check what the image says and weighs.
 
@@ -237,6 +282,7 @@ def main(base: str) -> None:
             say(f"size: {everything:.0f} MB, {ours:.0f} MB of it over the base (at most {ADDED_MB:.0f} MB)")
             keep_promises(image, ours)
             run(image, Path(folder), say)
+            run_as_pods(image, Path(folder), say)
     except (ImageTestError, DeployError) as fault:
         raise click.ClickException(str(fault)) from None
 

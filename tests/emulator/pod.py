@@ -12,6 +12,7 @@ import ctypes
 import http.client
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -96,6 +97,11 @@ def effective(entries: Iterable[Entry]) -> dict[str, str]:
     return dict(entries)
 
 
+def image_variables() -> dict[str, str]:
+    """The variables that the image itself sets."""
+    return dict(word.split("=", 1) for line in of("ENV") for word in shlex.split(line))
+
+
 @dataclass(frozen=True)
 class Network:
     """Where a pod's fixed ports are, and what it takes to put them there."""
@@ -145,7 +151,7 @@ class Pod:
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=workdir,
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **effective(entries)},
+            env={**image_variables(), "PATH": os.defpath, "PYTHONPATH": str(ROOT), **effective(entries)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
