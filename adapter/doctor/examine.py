@@ -49,7 +49,7 @@ def examine(environment: Mapping[str, str], ask: Ask, *, send: bool, limit_s: fl
         yield skip("user pool", "ARN is not usable: nothing about the pool can be tried")
     else:
         yield from _pool(settings, asked, limit_s)
-    yield from _sinks(found, send=send, limit_s=limit_s)
+    yield from look_at_sinks(found, send=send, limit_s=limit_s)
     known = Known()
     if "STATE_URL" not in found.wrong:
         pool = None if "ARN" in found.wrong else settings.pool
@@ -74,7 +74,8 @@ def _pool(settings: Settings, asked: Asked, limit_s: float) -> Iterator[Check]:
     yield from limited("clock", lambda: clock_checks(pool, asked, session, limit_s), limit_s)
 
 
-def _sinks(found: Surroundings, *, send: bool, limit_s: float) -> Iterator[Check]:
+def look_at_sinks(found: Surroundings, *, send: bool, limit_s: float) -> Iterator[Check]:
+    """The checks of the sink and of the dead-letter sink; arguments as for `examine`."""
     from adapter.app import http_options
 
     settings = found.settings
@@ -87,7 +88,14 @@ def _sinks(found: Surroundings, *, send: bool, limit_s: float) -> Iterator[Check
         if variable in found.wrong:
             yield skip(name, f"{variable} is not usable: nothing can be tried")
         else:
-            plan = SinkPlan(name=name, target=target, options=spoken, variable=variable, send=send, limit_s=limit_s)
+            plan = SinkPlan(
+                name=name,
+                target=target,
+                options=spoken,
+                variable=variable,
+                send=send and "ARN" not in found.wrong,  # the event's source
+                limit_s=limit_s,
+            )
             yield from _sink(plan, settings)
 
 
