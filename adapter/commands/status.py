@@ -109,9 +109,9 @@ def _last(status: Mapping[str, Any], now_s: float) -> str:
     if not last:
         return "never"
     when = datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return (
-        f"{duration(max(0.0, now_s - last))} ago, took {duration(status.get('last_sweep_seconds', 0))}, ended at {when}"
-    )
+    pages = status.get("last_sweep_pages")
+    took = duration(status.get("last_sweep_seconds", 0)) + (f" for {count(pages)} pages" if pages else "")
+    return f"{duration(max(0.0, now_s - last))} ago, took {took}, ended at {when}"
 
 
 def _sweeping(sweep: Mapping[str, Any]) -> str:
