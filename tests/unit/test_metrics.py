@@ -6,7 +6,6 @@ import pytest
 
 from adapter.metrics import Metrics, Sent
 from adapter.model import Kind
-from adapter.page import render
 from tests.unit.metrics_support import ARN, TYPE, busy, result
 
 
@@ -53,15 +52,3 @@ def test_an_event_that_was_not_sent_does_not_count_as_sent(code: str) -> None:
     metrics.finished(result("undelivered", code), Kind.CREATED, None)
     assert metrics.totals().sent == {}
     assert metrics.totals().statuses == {"undelivered": 1}
-
-
-def test_the_status_is_readable(metrics: Metrics) -> None:
-    text = render({"dead": [], "unready": ["sink: it is down"], **metrics.status()})
-    assert "state                  not ready" in text
-    assert "because                sink: it is down" in text
-    assert "last complete sweep    2023-11-14T22:13:20Z, took 2.5 s" in text
-    assert "events                 dead_lettered 1, delivered 2, undelivered 1" in text
-
-
-def test_the_status_of_an_adapter_that_just_began_is_readable() -> None:
-    assert "last complete sweep    never" in render(Metrics(source=ARN).status())

@@ -86,9 +86,10 @@ def test_the_rate_of_requests_is_that_since_the_last_look() -> None:
     assert "61,000, now 10.0 a second" in told
 
 
-def test_an_adapter_without_a_sweep_has_no_times() -> None:
-    told = click.unstyle(render({"last_successful_sweep": None}, now_s=NOW_S))
+def test_an_adapter_that_just_began_has_nothing_to_tell_yet() -> None:
+    told = click.unstyle(render(Metrics(source="arn:pool").status(), now_s=NOW_S))
     assert "last complete sweep    never" in told
+    assert "sweeps                 none" in told
 
 
 @contextmanager
