@@ -83,7 +83,7 @@ class Day:
             away = 2.88 < hour < 2.95
             pace = 11.0 if throttled else 29.0
             if self.now_s >= sweep_ends_s:
-                self.metrics.swept("complete", sweep_s)
+                self.metrics.swept("complete", sweep_s, _PAGES)
                 sweep_s = _PAGES / pace * self._random.uniform(0.97, 1.12)
                 sweep_ends_s = self.now_s + sweep_s + 1
             self.requests += round(pace * self._random.uniform(0.93, 1.03))

@@ -104,14 +104,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A span as a whole: events that were delivered, sweeps that were complete and that failed, lags (None: no event).
+    """A span as a whole: events that were delivered, sweeps that were complete and that failed, and their lags.
 
+    `sweep_s` is the mean duration of the complete sweeps; it and the lags are None where there was none.
     `requests_per_s` is the present rate, not that of the span.
     """
 
     events: int
     sweeps: int
     sweeps_failed: int
+    sweep_s: float | None
     lag_p50_s: float | None
     lag_p95_s: float | None
     requests_per_s: float
@@ -222,6 +224,7 @@ def _summary(rows: Sequence[array[float] | None], requests_per_s: float) -> Summ
         events=int(sum(whole[: len(KINDS) + 1])),
         sweeps=int(whole[_SUMS.index("sweeps")]),
         sweeps_failed=int(whole[_SUMS.index("failed")]),
+        sweep_s=_ratio(whole[_SUMS.index("sweep_s")], whole[_SUMS.index("sweeps")]),
         lag_p50_s=quantile(0.5, whole[_LAGS]),
         lag_p95_s=quantile(0.95, whole[_LAGS]),
         requests_per_s=requests_per_s,

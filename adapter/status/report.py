@@ -15,6 +15,7 @@ from adapter.cognito.rate import RateLimiter
 from adapter.config import Settings
 from adapter.health import Health
 from adapter.metrics import Finished, Metrics
+from adapter.state.lock import Holder
 from adapter.status.history import POINTS, SPANS, History
 from adapter.values import shown
 from adapter.version import VERSION
@@ -54,6 +55,7 @@ class Report:
         self._wall_s = wall_s
         self._clock = clock
         self._key = secrets.token_bytes(32) if key is None else key
+        self._me = Holder.this_process()
         self._history = History(clock)
         self._begun_s = clock()
         metrics.recent = deque(maxlen=LAST_EVENTS)
@@ -82,6 +84,7 @@ class Report:
             "unready": unready,
             "dead": dead,
             "lease_holder": str(holder) if holder else None,
+            "holds_lease": holder is not None and (holder.host, holder.pid) == (self._me.host, self._me.pid),
             "pool": _pool(self._settings.pool),
             "settings": self._facts(),
             "pace_rps": round(self._limiter.rps, 2),

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -82,7 +83,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: Address, handler: type[BaseHTTPRequestHandler], tick: Callable[[], None]) -> None:
         self._tick = tick
         self._ticked_s = time.monotonic()
-        self._room = threading.BoundedSemaphore(_CONNECTIONS)
+        self._connections: set[socket.socket] = set()
         if ":" in address.host:
             self.address_family = socket.AF_INET6
         super().__init__((address.host, address.port), handler)
@@ -96,17 +97,23 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for the connection, if there is room for one more."""
-        if self._room.acquire(blocking=False):
+        if len(self._connections) < _CONNECTIONS:
+            self._connections.add(request)
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """The connection's thread, from its beginning to its end."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._room.release()
+    def shutdown_request(self, request: Any) -> None:
+        """The connection is over."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Listen no more, and end the connections that browsers keep open."""
+        super().server_close()
+        for connection in list(self._connections):
+            with suppress(OSError):  # it ended by itself just now
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, *_: object) -> None:
         """Say nothing: the browser went away."""

@@ -32,6 +32,14 @@ const format = {
     seconds ? {hour: "2-digit", minute: "2-digit", second: "2-digit"} : {hour: "2-digit", minute: "2-digit"}),
 };
 
+// On an axis there are round numbers only.
+const tick = (value, unit) => {
+  if (unit !== "seconds") return value.toLocaleString("en-US");
+  if (value < 1 && value > 0) return `${value * 1000} ms`;
+  if (value < 60) return value ? `${value} s` : "0";
+  return value < 3600 ? `${value / 60} min` : `${value / 3600} h`;
+};
+
 // The end of an axis: a round number that leaves a little air above the highest value, and whose half is round too.
 const ROUND = {
   count: [1, 2, 4, 6, 8, 10, 20, 40, 60, 80].flatMap((step) => [step, step * 100, step * 1e4, step * 1e6]),
@@ -137,7 +145,7 @@ class Chart {
     const heights = this.data.begins.map((_, place) => sum(bars.map((each) => this.values(each.key)[place])));
     const peak = Math.max(0, limit ?? 0, ...heights, ...lines.flatMap((each) => this.values(each.key)).map((v) => v ?? 0));
     const scale = (this.spec.logarithmic ? logarithmic : linear)(peak, this.spec);
-    this.left = 44;
+    this.left = 48;
     this.step = (width - this.left) / this.data.points;
     const y = (value) => bottom - scale.part(value) * (bottom - top);
     const x = (place) => this.left + (place + 0.5) * this.step;
@@ -161,10 +169,12 @@ class Chart {
     const begun = this.spec.begun(this.data);
     if (begun > 0)
       yield svg("rect", {class: "unlived", x: this.left, y: top, width: begun * this.step, height: bottom - top});
+    if (begun * this.step > 130)
+      yield svg("text", {x: this.left + (begun * this.step) / 2, y: (top + bottom) / 2 - 6, "text-anchor": "middle"}, "before its start");
     for (const [place, value] of ticks.entries()) {
       const at = Math.round(y(value)) + 0.5;
       yield svg("path", {class: place ? "grid" : "grid base", d: `M${this.left} ${at}H${width}`});
-      yield svg("text", {x: this.left - 8, y: at + 4, "text-anchor": "end"}, value ? format[this.spec.unit](value) : "0");
+      yield svg("text", {x: this.left - 8, y: at + 4, "text-anchor": "end"}, tick(value, this.spec.unit));
     }
     // Round times, by the reader's clock.
     const {begins, step} = this.data;

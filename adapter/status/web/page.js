@@ -5,9 +5,9 @@ const PATIENCE_MS = 5000;
 const $ = (id) => document.getElementById(id);
 const spanNames = {"15m": "15 minutes", "3h": "3 hours", "24h": "24 hours"};
 const total = (key) => (data) => format.count(sum(data.series[key]));
-const latest = (key, unit) => (data) => {
-  const known = data.series[key].filter((value) => value !== null);
-  return known.length ? format[unit](known.at(-1)) : "–";
+const mean = (key) => (data) => {
+  const values = data.series[key].filter((value) => value !== null);
+  return values.length ? format.rate(sum(values) / values.length) : "–";
 };
 const overall = (name) => (data) => (data.summary[name] === null ? "–" : format.seconds(data.summary[name]));
 const since = (data) => `last ${spanNames[data.span]}`;
@@ -35,16 +35,16 @@ const charts = [
   }),
   new Chart({
     id: "sweeps", title: "Sweep duration", unit: "seconds", least: 0.5, begun,
-    note: (data) => `latest; ${format.count(data.summary.sweeps)} sweeps in the ${since(data)}` +
+    note: (data) => `${since(data)}, ${format.count(data.summary.sweeps)} sweeps` +
       (data.summary.sweeps_failed ? `, ${format.count(data.summary.sweeps_failed)} failed` : ""),
-    series: [{key: "sweep_s", label: "a sweep", color: "c-strong", kind: "line", fill: "c-area", head: latest("sweep_s", "seconds")}],
+    series: [{key: "sweep_s", label: "mean", color: "c-strong", kind: "line", fill: "c-area", head: overall("sweep_s")}],
   }),
   new Chart({
     id: "requests", title: "ListUsers requests a second", unit: "rate", least: 1, begun,
-    note: (data) => `latest, ${since(data)}`, limit: (data) => data.limit,
+    note: (data) => `${since(data)}, mean`, limit: (data) => data.limit,
     series: [
-      {key: "requests_per_s", label: "sent", color: "c-strong", kind: "line", fill: "c-area", head: latest("requests_per_s", "rate")},
-      {key: "throttled_per_s", label: "throttled", color: "c-failed", kind: "bar", head: latest("throttled_per_s", "rate")},
+      {key: "requests_per_s", label: "sent", color: "c-strong", kind: "line", fill: "c-area", head: mean("requests_per_s")},
+      {key: "throttled_per_s", label: "throttled", color: "c-failed", kind: "bar", head: mean("throttled_per_s")},
     ],
   }),
 ];
@@ -109,7 +109,7 @@ const showTiles = (status, data) => {
 
 // -- state -----------------------------------------------------------------------------------------------------------
 
-const states = {ready: "Ready", waiting: "Waiting", unready: "Not ready", unknown: "No answer"};
+const states = {ready: "Ready", starting: "Starting", waiting: "Waiting", unready: "Not ready", unknown: "No answer"};
 
 const setState = (state, summary, reasons = []) => {
   $("verdict").dataset.state = state;
@@ -120,7 +120,7 @@ const setState = (state, summary, reasons = []) => {
     $("reasons").replaceChildren(...reasons.map((reason) => element("li", {textContent: reason})));
   }
   $("reasons").hidden = !reasons.length;
-  const color = {ready: "#22a565", waiting: "#e0912f", unready: "#d8383e", unknown: "#8a9099"}[state];
+  const color = {ready: "#22a565", starting: "#e0912f", waiting: "#e0912f", unready: "#d8383e", unknown: "#8a9099"}[state];
   const icon = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='${color}'/></svg>`;
   const href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
   if ($("icon").getAttribute("href") !== href) $("icon").setAttribute("href", href);
@@ -131,9 +131,10 @@ const showState = (status) => {
   const progress = status.first_sweep;
   const reading = progress ? `Reading the pool: ${format.count(progress.users)} users, ${format.count(progress.pages)} pages` : "";
   const left = progress?.seconds_left ? `, about ${format.seconds(progress.seconds_left)} left` : "";
+  const waiting = status.lease_holder !== null && !status.holds_lease;
   const starting = !status.dead.length && !status.last_successful_sweep && status.unready.length <= 1;
   if (!reasons.length) setState("ready", reading ? reading + left : "Sweeps and deliveries work.");
-  else setState(starting ? "waiting" : "unready", reading ? reading + left : "", reasons);
+  else setState(waiting ? "waiting" : starting ? "starting" : "unready", reading ? reading + left : "", reasons);
   document.title = `${reasons.length ? "Not ready" : "Ready"} · ${status.pool.id}`;
 };
 
