@@ -25,18 +25,29 @@ MOVED = {
 }
 #: Where the pages of linked files go.
 FILES = "files"
-_LANGUAGES = {".yml": "yaml", ".yaml": "yaml", ".json": "json", ".py": "python", ".sh": "sh", ".toml": "toml"}
+_LANGUAGES = {
+    ".yml": "yaml",
+    ".yaml": "yaml",
+    ".json": "json",
+    ".toml": "toml",
+    ".py": "python",
+    ".sh": "sh",
+    ".tf": "terraform",
+    ".sql": "sql",
+}
 _ITEM = re.compile(r"^(?P<indent> *)(?P<marker>[-*+]|\d+[.)])(?P<space> +)(?=\S)")
 _TABLE = re.compile(r"^ *\|")
 
 
-def place(source: str) -> str:
-    """Where a file of the repository is on the site, both as paths with slashes."""
+def place(root: Path, source: str) -> str:
+    """Where a file or folder of the repository is on the site, both as paths with slashes."""
     if source in MOVED:
         return MOVED[source]
     if source.startswith("docs/"):
         return source.removeprefix("docs/")
-    return f"{FILES}/{source.rstrip('/') or 'repository'}.md"
+    if (root / source).is_dir() or source.endswith("/README.md"):
+        return posixpath.normpath(f"{FILES}/{source.removesuffix('README.md')}/index.md")
+    return f"{FILES}/{source}" if source.endswith(".md") else f"{FILES}/{source}.md"
 
 
 def stage(root: Path, target: Path) -> None:
@@ -46,31 +57,40 @@ def stage(root: Path, target: Path) -> None:
         FileNotFoundError: a document links a file that is not there.
     """
     shutil.rmtree(target, ignore_errors=True)
-    linked: set[str] = set()
-    sources = [name for name in MOVED if (root / name).exists()]
-    sources += [path.relative_to(root).as_posix() for path in sorted((root / "docs").rglob("*")) if path.is_file()]
-    for source in dict.fromkeys(sources):
-        file = target / place(source)
+    waiting = [name for name in MOVED if (root / name).exists()]
+    waiting += [path.relative_to(root).as_posix() for path in sorted((root / "docs").rglob("*")) if path.is_file()]
+    done: set[str] = set()
+    while waiting:
+        source = waiting.pop()
+        file = target / place(root, source)
+        if file.as_posix() in done:
+            continue
+        done.add(file.as_posix())
         file.parent.mkdir(parents=True, exist_ok=True)
-        if source.endswith(".md"):
-            text = (root / source).read_text(encoding="utf-8")
-            linked |= {name for name in _files(source, text) if not (name in MOVED or name.startswith("docs/"))}
-            file.write_text(converted(text, source), encoding="utf-8")
-        else:
+        if source.endswith(".md") or (root / source / "README.md").exists():
+            text = (root / _document(root, source)).read_text(encoding="utf-8")
+            waiting += sorted(_linked(root, text, source))
+            file.write_text(converted(root, text, _document(root, source)), encoding="utf-8")
+        elif source.startswith("docs/"):
             shutil.copyfile(root / source, file)
-    for name in sorted(linked):
-        file = target / place(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_page_of(root, name), encoding="utf-8")
+        else:
+            file.write_text(_page_of(root, source), encoding="utf-8")
 
 
-def converted(text: str, source: str) -> str:
+def _document(root: Path, source: str) -> str:
+    """A folder's document, a document itself."""
+    return posixpath.normpath(f"{source}/README.md") if (root / source).is_dir() else source
+
+
+def converted(root: Path, text: str, source: str) -> str:
     """A document of the repository as a page of the site."""
-    return _spaced(markdown.relink(text, lambda target: _moved(target, source)))
+    return _spaced(markdown.relink(text, lambda target: _moved(root, target, source)))
 
 
-def _files(source: str, text: str) -> set[str]:
-    return {name for target in markdown.links(text) if (name := resolved(target, source)) is not None}
+def _linked(root: Path, text: str, source: str) -> set[str]:
+    """The files and folders outside of docs/ that a document links."""
+    names = (resolved(target, _document(root, source)) for target in markdown.links(text))
+    return {name for name in names if name is not None and not name.startswith("docs/")}
 
 
 def resolved(target: str, source: str) -> str | None:
@@ -78,29 +98,24 @@ def resolved(target: str, source: str) -> str | None:
     path = target.partition("#")[0]
     if not path or re.match(r"[a-z][a-z0-9+.-]*:", target):
         return None
-    name = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
-    return "" if name == "." else name
+    return posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
 
 
-def _moved(target: str, source: str) -> str:
+def _moved(root: Path, target: str, source: str) -> str:
     name = resolved(target, source)
     if name is None:
         return target
     _, hash_, anchor = target.partition("#")
-    path = posixpath.relpath(place(name), posixpath.dirname(place(source)) or ".")
+    path = posixpath.relpath(place(root, name), posixpath.dirname(place(root, source)) or ".")
     return path + (hash_ + anchor if name.endswith(".md") else "")
 
 
 def _page_of(root: Path, name: str) -> str:
-    """A page that shows a file, or what a folder holds."""
+    """A page that shows a file, or what a folder without a document holds."""
     path = root / name
     if path.is_dir():
-        listed = subprocess.run(["git", "ls-files", name or "."], cwd=root, capture_output=True, text=True, check=True)
-        readme = path / "README.md"
-        about = re.sub(r"\A# .*\n", "", readme.read_text(encoding="utf-8")) if readme.exists() else ""
-        about = _spaced(markdown.relink(about, lambda target: _moved(target, f"{name}/README.md")))
-        inner = [each.removeprefix(f"{name}/") for each in listed.stdout.splitlines()]
-        return f"# {name or 'The repository'}\n{about}\nIt holds:\n\n" + "".join(f"- `{each}`\n" for each in inner)
+        listed = subprocess.run(["git", "ls-files", name], cwd=root, capture_output=True, text=True, check=True)
+        return f"# {name}\n\n" + "".join(f"- `{each}`\n" for each in listed.stdout.splitlines())
     text = path.read_text(encoding="utf-8")
     fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"^`{3,}", text, re.MULTILINE))])
     return f"# {name}\n\n{fence}{_LANGUAGES.get(path.suffix, 'text')}\n{text.rstrip()}\n{fence}\n"

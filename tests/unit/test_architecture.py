@@ -1,0 +1,88 @@
+"""The code keeps to its architecture, and docs/architecture.md with its picture shows it as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tools import reference
+from tools.architecture import ALLOWED, PROGRAMS, imports, within
+from tools.pictures import __main__ as pictures
+from tools.pictures import architecture, timing
+
+ROOT = Path(__file__).resolve().parents[2]
+IMPORTS = imports(ROOT)
+
+
+def test_programs_import_of_each_other_only_what_is_allowed() -> None:
+    assert set(ALLOWED) == set(PROGRAMS)
+    wrong = [
+        f"{module} imports {name}"
+        for module, names in IMPORTS.items()
+        for name in names
+        for program in [module.partition(".")[0]]
+        # `from adapter.arn import ...` names the package adapter, too.
+        if name.partition(".")[0] != program and not within(name, ALLOWED[program]) and "." in name
+    ]
+    assert wrong == []
+
+
+def test_what_is_allowed_is_used() -> None:
+    used = {(module.partition(".")[0], name) for module, names in IMPORTS.items() for name in names}
+    unused = [
+        f"{program}: {allowed}"
+        for program, names in ALLOWED.items()
+        for allowed in names
+        if not any(within(name, frozenset({allowed})) for by, name in used if by == program)
+    ]
+    assert unused == []
+
+
+def test_no_module_imports_another_in_a_circle() -> None:
+    left = {module: set(names) for module, names in IMPORTS.items()}
+    while ready := [module for module, names in left.items() if not names & set(left)]:
+        for module in ready:
+            del left[module]
+    assert left == {}
+
+
+def test_one_file_imports_cdktf() -> None:
+    files = [path for program in PROGRAMS for path in [*ROOT.glob(f"{program}.py"), *(ROOT / program).rglob("*.py")]]
+    found = [path for path in files if re.search(r"^\s*(from|import) cdkt[fn]", path.read_text(), re.MULTILINE)]
+    assert [path.relative_to(ROOT).as_posix() for path in found] == ["stacks/bindings.py"]
+
+
+@pytest.mark.parametrize("name", ["cli.md", "architecture.md"])
+def test_the_reference_is_what_the_code_says(name: str) -> None:
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert reference.rendered()[name] == written, "run: python -m tools.reference"
+
+
+def test_the_pictures_are_what_figures_and_code_give() -> None:
+    assert pictures.stale() == [], "run: python -m tools.pictures"
+
+
+def test_the_architectures_picture_names_what_exists() -> None:
+    assert architecture.wrong(ROOT) == []
+    assert {"main", "stacks", "iam"} | {"adapter.sweep", "adapter.state"} <= set(architecture.BOXES)
+
+
+def test_the_timing_picture_shows_the_measured_figures() -> None:
+    figures = json.loads((ROOT / "benchmarks/latest.json").read_text())["figures"]
+    drawn = (pictures.FOLDER / "timing.svg").read_text(encoding="utf-8")
+    for key in ("signup_to_event_p99_s", "signup_to_event_p99_s_sweep_only"):
+        assert f">{timing.said(figures[key]['median'])}<" in drawn
+
+
+@pytest.mark.parametrize("path", sorted(pictures.FOLDER.glob("*.svg")), ids=lambda path: path.name)
+def test_a_picture_says_what_it_shows_and_loads_nothing(path: Path) -> None:
+    root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 (our own file)
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.findtext(f"{space}title")
+    assert root.findtext(f"{space}desc")
+    assert "prefers-color-scheme: dark" in (root.findtext(f"{space}style") or "")
+    assert not re.search(r"url\(|href|@import|<script|<image", path.read_text(encoding="utf-8"))
