@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from adapter import manifest
 from adapter.config import load
+from adapter.errors import ConfigError
 from adapter.health import Health, HealthServer
 from adapter.state.url import DynamoUrl, SqliteUrl, parse_state_url
 from adapter.values import Address
@@ -20,6 +22,7 @@ from adapter.version import VERSION
 from tests.deploy.test_image_contents import of
 from tests.emulator.pod import ask, effective, reconciled
 from tests.kubernetes import SCHEMAS, Resource, bound, environment, made_of
+from tools.site.markdown import blocks
 
 FOLDER = Path(__file__).parents[2] / "examples" / "kubernetes"
 #: The oldest Kubernetes that the manifests are for, and the newest that the package knows.
@@ -150,6 +153,8 @@ def test_an_update_comes_to_its_end(deployment: Resource) -> None:
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=name_of)
 def test_nothing_that_kubernetes_adds_reaches_the_environment(deployment: Resource) -> None:
     """A Service named metrics-prometheus would become METRICS_PROMETHEUS_PORT=tcp://..., and stop the adapter."""
+    with pytest.raises(ConfigError, match="METRICS_PROMETHEUS_PORT"):
+        load({**settings_of(deployment), "METRICS_PROMETHEUS_PORT": "tcp://10.0.0.1:9090"})
     assert pod_of(deployment)["enableServiceLinks"] is False
     assert pod_of(deployment)["automountServiceAccountToken"] is False
     assert ("ServiceAccount", pod_of(deployment)["serviceAccountName"]) in OURS
@@ -182,3 +187,18 @@ def test_the_networks_policy_lets_out_what_the_adapter_calls() -> None:
     ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
     assert {53, 443, 80, 8080} <= ports
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_the_guide_and_the_list_name_what_is_there() -> None:
+    listed = set(re.findall(r"\]\((\S+\.yaml)\)", (FOLDER / "README.md").read_text()))
+    assert listed == {path.name for path in FOLDER.glob("*.yaml")}
+    guide = (FOLDER.parents[1] / "docs/kubernetes.md").read_text()
+    assert listed == set(re.findall(r"\]\(\.\./examples/kubernetes/(\S+\.yaml)\)", guide))
+    scripts = "".join(block.text for block in blocks(guide) if block.info == "sh")
+    assert set(re.findall(r"--filename examples/kubernetes/(\S+)", scripts)) <= listed
+    for kind, name in re.findall(r" (deployment)/(cognito-source\S+)", scripts):
+        assert (kind.title(), name) in OURS
+    (snippet,) = [block.text for block in blocks(guide) if block.info == "yaml"]
+    assert snippet in (FOLDER / "triggermesh-source.yaml").read_text()
+    labels = {each["metadata"]["labels"]["app.kubernetes.io/name"] for each in ALL if each["kind"] == "Deployment"}
+    assert labels == set(re.findall(r"app\.kubernetes\.io/name=(\S+)", scripts))
