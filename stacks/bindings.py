@@ -1,20 +1,19 @@
 """The only file that imports cdktf and the AWS provider's bindings.
 
-The provider package imports all of its 1,500 modules when it is imported the ordinary way: 44 s. An empty module
-with the package's folder as its `__path__`, put in its place first, lets each submodule be imported alone: 4 s, most of
-it Node's. This relies on the package's layout, so pyproject.toml pins it exactly; and cdktf was archived in December
-2025, so the move to its successor (`cdktn`, same interface) is a change of this file.
+The provider package imports all of its 1,500 modules when it is imported the ordinary way: 44 s. An empty module with
+the package's folder as its `__path__`, put in its place first, lets each submodule be imported alone, and
+stacks/node.py does the like for Node's half: 2 s in all. This relies on the package's layout, so pyproject.toml pins
+it exactly; and cdktf was archived in December 2025, so the move to its successor (`cdktn`, same interface) is a change
+of this file.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import types
 
-# Node 20 works; its end-of-life banner would be 11 lines on every synth.
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+from stacks.node import lean_node
 
 _PROVIDER = "cdktf_cdktf_provider_aws"
 
@@ -31,6 +30,8 @@ def _import_only_submodules() -> None:
 
 
 _import_only_submodules()
+with lean_node():
+    import constructs  # noqa: F401 - the first package of jsii's: this starts Node
 
 from cdktf import (  # noqa: E402 - after the provider package was hollowed out
     App,
