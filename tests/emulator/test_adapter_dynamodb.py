@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from demo.aws import EmulatedAws
+from demo.task import free_port
 from tests.dynalite import create_table
-from tests.emulator.process import Adapter, Users, adapter, settings
+from tests.emulator.process import Adapter, Users, adapter, probe, settings
 from tests.support import Answer, RecordingSink, wait_until
 
 
@@ -63,7 +64,11 @@ def test_a_killed_adapter_is_replaced_after_its_lease_and_ids_stay(
     made = environment(aws, users, sink, DELIVERY_RETRY="0")
     with adapter(made, tmp_path / "one") as first, ExitStack() as stack:
         first.wait_for("baseline_done")
-        second = stack.enter_context(adapter(made, tmp_path / "two"))
+        port = free_port()
+        second = stack.enter_context(adapter({**made, "HEALTH_ADDRESS": f"127.0.0.1:{port}"}, tmp_path / "two"))
+        # Healthy while it waits: a rolling update ends the first one only then.
+        wait_until(lambda: probe(port, "/health")[0] == 204)
+        assert probe(port, "/ready")[0] == 503
         sink.answer_with(Answer(204, delay_s=3))
         users.create("bob")
         wait_until(lambda: sink.requests)
