@@ -27,6 +27,7 @@ from adapter.service import Pace, Service
 from adapter.sinks.base import Delivered, Failed, Outcome, Sink
 from adapter.state.sqlite import SqliteStore
 from adapter.sweep import Rules
+from adapter.tracing.base import NO_TRACES, Traces
 
 ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
 DOWN = Failed(code="503", reason="the sink answered 503", retryable=True)
@@ -121,10 +122,12 @@ class Rig:
         self.metrics = Metrics(source=ARN, name="rig")
         arn = options.get("arn", ARN)
         self.store = SqliteStore(state, arn)
+        traces: Traces = options.get("traces", NO_TRACES)
+        dead_letter = options.get("dead_letter")
         delivery = Delivery(
-            sink,
+            traces.sink(sink),
             RetryPolicy(retry=options.get("retry", 0), backoff_delay_s=0.01),
-            dead_letter=options.get("dead_letter"),
+            dead_letter=traces.sink(dead_letter, dead_letters=True) if dead_letter else None,
             capacity=options.get("capacity", 1000),
             held=self.store.held,
         )
@@ -135,7 +138,8 @@ class Rig:
             glance=lister.glance,
             on_doubt=lister.doubt,
             store=self.store,
-            courier=delivery,
+            courier=traces.courier(delivery),
+            traces=traces,
             builder=EventBuilder(pool=parse_pool_arn(arn)),
             detector=Detector(pool_arn=arn, report_deletions=options.get("deleted", True)),
             rules=Rules(initial=options.get("initial", "baseline"), deleted_max_percent=options.get("percent", 100)),
@@ -149,7 +153,7 @@ class Rig:
     @contextmanager
     def start(cls, pool: UserPool, sink: Sink, state: Path, **options: Any) -> Iterator[Rig]:
         """Options: arn, initial, deleted, percent (deletions held above it), retry, dead_letter,
-        capacity (events that may be under way)."""
+        capacity (events that may be under way), traces."""
         rig = cls(pool, sink, state, **options)
         try:
             yield rig

@@ -152,7 +152,12 @@ class TracedSink:
                 self._describe(span, events, origins)
             for origin in origins:
                 origin.sent += 1
-            outcomes = self._sink.send(events)
+            try:
+                outcomes = self._sink.send(events)
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(Status(StatusCode.ERROR))
+                raise
             if span.is_recording():
                 self._tell(span, outcomes)
         return outcomes

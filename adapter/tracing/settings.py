@@ -140,9 +140,7 @@ def _endpoint(environment: Mapping[str, str], knative: TracesWanted | None) -> s
         ValueError: there is none that could be used; one line.
     """
     if knative is not None:
-        return _url(
-            f"{KNATIVE}: tracing.endpoint", knative.endpoint, add_path=urlsplit(knative.endpoint).path in {"", "/"}
-        )
+        return _url(f"{KNATIVE}: tracing.endpoint", knative.endpoint, add_path=False)
     name = _set(environment, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
     protocol = environment[name].strip().lower() if name else PROTOCOL
     if protocol != PROTOCOL:
@@ -153,10 +151,21 @@ def _endpoint(environment: Mapping[str, str], knative: TracesWanted | None) -> s
 
 
 def _url(name: str, text: str, *, add_path: bool) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-        raise ValueError(f"{name} is no http(s) URL; expected one such as http://collector:4318")
-    return f"{text.rstrip('/')}/v1/traces" if add_path else text
+    """The URL with the path for traces: always added, or only where there is none (as Knative takes its endpoint).
+
+    Raises:
+        ValueError: it is no URL that could be used. Nothing of it is quoted: it may hold credentials.
+    """
+    wrong = f"{name} is no http(s) URL; expected one such as http://collector:4318"
+    try:
+        parts = urlsplit(text)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(wrong) from None
+    if not fine:
+        raise ValueError(wrong)
+    bare = name.startswith(KNATIVE) and parts.path in {"", "/"}
+    return f"{text.rstrip('/')}/v1/traces" if add_path or bare else text
 
 
 def _set(environment: Mapping[str, str], *names: str) -> str:
