@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from adapter.arn import ArnError, parse_pool_arn
 from adapter.errors import ConfigError
@@ -43,8 +43,8 @@ def check_sink(text: str) -> str:
         found = parse_sink(text)
     except ValueError as error:
         raise ConfigError(f"--sink {error}") from None
-    if not found:
-        raise ConfigError("--sink is empty; expected an address such as https://events.example.com/users")
+    if not found or any(char.isspace() for char in found):
+        raise ConfigError("--sink has spaces or is empty; expected one address, in it %20 for a space")
     parts = urlsplit(found)
     if parts.scheme in {"http", "https"} and (parts.username or parts.password):
         raise ConfigError(
@@ -66,7 +66,9 @@ def check_state(text: str) -> str:
     """A state URL; a path is taken for a SQLite file; "" is the default. Raises ConfigError: it is none."""
     text = text.strip()
     if text and "://" not in text:
-        text = f"sqlite:///{text}"
+        text = f"sqlite:///{quote(text)}"
+    if any(char.isspace() for char in text):
+        raise ConfigError("--state has spaces; expected one URL, in it %20 for a space")
     if text:
         try:
             parse_state_url(text)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,8 +22,8 @@ from adapter.health import Health, HealthServer
 from adapter.metrics import Metrics
 from adapter.progress import Progress
 from adapter.values import Address
+from tests.terminal import ROOT, on_a_terminal
 
-ROOT = Path(__file__).resolve().parents[2]
 NOW_S = 1_800_000_000.0
 STATUS: dict[str, Any] = {
     "unready": [],
@@ -120,57 +116,27 @@ def test_nobody_there_and_somebody_else_there_are_told_apart() -> None:
 # -- as people use it -----------------------------------------------------------------------------------------------
 
 
-def environment(**more: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT), **more}
-
-
-def on_a_terminal(arguments: list[str], until: bytes, **more: str) -> bytes:
-    """What a command writes to a terminal, up to and with `until`; then Ctrl-C, which must end it well."""
-    parent, child = pty.openpty()
-    command = [sys.executable, "-m", "adapter", *arguments]
-    process = subprocess.Popen(
-        command, env=environment(**more), stdin=child, stdout=child, stderr=child, start_new_session=True
-    )
-    os.close(child)
-    try:
-        written, deadline = b"", time.monotonic() + 20
-        while until not in written:
-            ready, _, _ = select.select([parent], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, written
-            written += os.read(parent, 65_536)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-        return written
-    finally:
-        process.kill()
-        process.wait(10)
-        os.close(parent)
-
-
 def test_watching_draws_again_in_place_until_ctrl_c() -> None:
-    with running() as address:
-        written = on_a_terminal(
-            ["status", "--watch", "0.2", "--address", address],
-            b"requests               0, now 0.0 a second",
-            TERM="xterm",
-        )
-    assert written.count(b"\x1b[2J") >= 2
-    assert b"\x1b[31m" in written  # not ready, in red
+    with running() as address, on_a_terminal(["status", "--watch", "0.2", "--address", address]) as terminal:
+        terminal.expect("0, now 0.0 a second")
+        assert terminal.interrupt() == 0
+        assert terminal.written.count(b"\x1b[2J") >= 2
+        assert b"\x1b[31m" in terminal.written  # not ready, in red
 
 
-@pytest.mark.parametrize("more", [{"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
+@pytest.mark.parametrize("more", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
 def test_colours_are_left_out_where_nobody_wants_them(more: dict[str, str]) -> None:
-    with running() as address:
-        written = on_a_terminal(["status", "--watch", "0.2", "--address", address], b"undelivered users", **more)
-    assert b"\x1b[3" not in written
+    with running() as address, on_a_terminal(["status", "--watch", "0.2", "--address", address], more) as terminal:
+        terminal.expect("undelivered users")
+        assert terminal.interrupt() == 0
+        assert b"\x1b[3" not in terminal.written
 
 
 def test_watching_without_a_terminal_writes_json_lines_and_waits_for_an_adapter() -> None:
     with running() as address:
         pass
     command = [sys.executable, "-m", "adapter", "status", "--json", "--watch", "0.2", "--address", address]
-    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         found = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGINT)
