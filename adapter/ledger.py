@@ -180,6 +180,7 @@ class Ledger:
             else:
                 self.index.put(row, put.digest, before)
                 self._resting.pop(put.username, None)
+        self._metrics.users = len(self.index)
         return self._submit(opened)
 
     def forget(self, gone: Iterable[tuple[int, KnownUser]]) -> None:

@@ -51,6 +51,16 @@ def test_the_first_sweep_remembers_and_later_ones_report(pool: MemoryPool, sink:
     assert sorted(sink.told()) == [("created", "bob"), ("updated", "alice")]
 
 
+def test_the_number_of_known_users_is_right_after_the_first_sweep(
+    pool: MemoryPool, sink: MemorySink, state: Path
+) -> None:
+    for name in ("alice", "bob"):
+        pool.create(name, at=time.time() - 60)
+    with Rig.start(pool, sink, state) as rig:
+        rig.sweep()
+        assert rig.metrics.status()["users"] == 2
+
+
 def test_an_interrupted_baseline_goes_on_where_it_began(pool: MemoryPool, sink: MemorySink, state: Path) -> None:
     pool.page_size = 1
     for name in ("alice", "bob", "dave"):
