@@ -26,6 +26,10 @@ from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batched, binary_head
 ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
 BUILDER = EventBuilder(pool=parse_pool_arn(ARN))
 T0 = 1_760_000_000_000
+#: The time of deletions.
+NOTICED = T0 + 100
+
+THERE = "deleted_ms IS NULL"
 
 _ids = itertools.count()
 
@@ -56,7 +60,7 @@ def told(who: User, kind: Kind = Kind.UPDATED) -> Event:
             created_ms=who.created_ms,
             modified_ms=who.modified_ms,
         )
-        change = replace(change, user=None, before=known)
+        change = replace(change, user=None, before=known, time_ms=NOTICED)
     return BUILDER.build(change)
 
 
@@ -80,7 +84,9 @@ class Desk:
         for event in events:
             assert self.send(event) == 204
 
-    def rows(self, columns: str = "*", table: str = "users", where: str = "NOT deleted") -> list[tuple[Any, ...]]:
+    def rows(
+        self, columns: str = "*", table: str = "users", where: str = "deleted_ms IS NULL"
+    ) -> list[tuple[Any, ...]]:
         with closing(self.connect()) as connection:
             query = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY 1"  # noqa: S608 (the test's own words)
             return [tuple(row) for row in connection.execute(query).fetchall()]
@@ -105,8 +111,8 @@ class ReceiverContract:
 
     def test_a_row_holds_what_cognito_shows(self, desk: Desk) -> None:
         desk.send(told(user(at=120, sub="s-1", name_="<Ann> & 'co' 😀")))
-        assert desk.rows("source, username, created_ms, modified_ms, deleted, enabled, status") == [
-            (ARN, "ann", T0, T0 + 120, False, True, "CONFIRMED")
+        assert desk.rows("source, username, created_ms, modified_ms, deleted_ms, enabled, status") == [
+            (ARN, "ann", T0, T0 + 120, None, True, "CONFIRMED")
         ]
         assert desk.attributes() == {"ann": {"sub": "s-1", "name_": "<Ann> & 'co' 😀"}}
 
@@ -132,10 +138,11 @@ class ReceiverContract:
     def test_a_deleted_user_leaves_nothing_personal_and_stays_deleted(self, desk: Desk) -> None:
         last = user(at=7, email="ann@example.com")
         desk.send_all([told(last), told(user(at=2), Kind.DELETED)])
-        late = [told(user(at=2)), told(last), told(last, Kind.REPLAY), told(user(at=6), Kind.CREATED)]
+        late = [told(user(at=2)), told(last), told(last, Kind.REPLAY), told(user(at=1), Kind.CREATED)]
+        late += [told(user(at=9)), told(user(at=9), Kind.REPLAY)]  # a form that was on its way meanwhile
         desk.send_all(late)
         assert desk.rows() == []
-        assert desk.rows("deleted, enabled, status, attributes", where="1 = 1") == [(True, None, None, None)]
+        assert desk.rows("deleted_ms, enabled, status, attributes", where="1 = 1") == [(NOTICED, None, None, None)]
 
     def test_the_deletion_of_a_user_that_it_never_heard_of_is_remembered(self, desk: Desk) -> None:
         desk.send_all([told(user(at=7), Kind.DELETED), told(user(at=7))])
@@ -152,11 +159,22 @@ class ReceiverContract:
         desk.send_all([told(ann), told(ann, Kind.DELETED), told(ann, Kind.CREATED)])
         assert [name for (name,) in desk.rows("username")] == ["ann"]
 
+    def test_a_user_who_changes_after_the_deletion_was_noticed_is_there_again(self, desk: Desk) -> None:
+        desk.send_all([told(user(at=3)), told(user(at=3), Kind.DELETED), told(user(at=101))])
+        assert [name for (name,) in desk.rows("username")] == ["ann"]
+
     def test_a_dead_letter_does_not_bring_a_deleted_user_back(self, desk: Desk) -> None:
         event = told(user(at=3), Kind.CREATED)
         late = replace(event, attributes={**event.attributes, "id": "again", "knativeerrordest": "http://x"})
         desk.send_all([event, told(user(at=3), Kind.DELETED), late])
         assert desk.rows() == []
+
+    def test_after_a_replay_of_all_users_it_shows_who_was_not_told(self, desk: Desk) -> None:
+        desk.send_all([told(user("ann")), told(user("bob"))])
+        with closing(desk.connect()) as connection, connection:
+            connection.execute("UPDATE users SET stored_s = 0")
+        desk.send(told(user("ann"), Kind.REPLAY))
+        assert desk.rows("username", where="deleted_ms IS NULL AND stored_s < 1000") == [("bob",)]
 
     def test_the_same_username_in_two_pools_is_two_users(self, desk: Desk) -> None:
         other = replace(told(user(pool="2")), attributes={**told(user()).attributes, "source": ARN + "2"})

@@ -22,8 +22,9 @@ DELETED: Final = "com.amazon.cognito-idp.user_deleted"
 #: the queue of failures keep an event.
 RETENTION_S: Final = 30 * 24 * 3600
 UNSEEN: Final = "attribute_not_exists(pk)"
-#: A deletion is the last word on a user; only a later one of the same name has a later date of creation.
-NOT_OLDER: Final = "created_ms = :created_ms AND deleted = :no AND modified_ms <= :modified_ms"
+#: A deletion wins over what was on its way, but not over what happened after it was noticed.
+NOT_DELETED: Final = "(attribute_not_exists(deleted_ms) OR deleted_ms < :modified_ms)"
+NOT_OLDER: Final = f"created_ms = :created_ms AND modified_ms <= :modified_ms AND {NOT_DELETED}"
 NEWER_FORM: Final = f"{UNSEEN} OR created_ms < :created_ms OR {NOT_OLDER}"
 NOT_OF_A_LATER_USER: Final = f"{UNSEEN} OR created_ms <= :created_ms"
 
@@ -46,10 +47,11 @@ def _store(event: Mapping[str, Any]) -> str:
     expires_s = int(time.time()) + RETENTION_S
     seen = {"pk": f"event#{event['source']}#{event['id']}", "expires_s": expires_s}
     user = _user(event)
-    condition, values = NEWER_FORM, {":no": False, ":modified_ms": user["modified_ms"]}
-    if user["deleted"]:
+    condition, values = NEWER_FORM, {":modified_ms": user["modified_ms"]}
+    if event["type"] == DELETED:
         condition, values = NOT_OF_A_LATER_USER, {}
-        user = {name: user[name] for name in ("pk", "created_ms", "modified_ms", "deleted")} | {"expires_s": expires_s}
+        user = {name: user[name] for name in ("pk", "created_ms", "modified_ms")}
+        user |= {"deleted_ms": _milliseconds(event["time"]), "expires_s": expires_s}
     table = os.environ["TABLE"]
     first = {"TableName": table, "Item": seen, "ConditionExpression": UNSEEN}
     second = {"TableName": table, "Item": user, "ConditionExpression": condition}
@@ -73,7 +75,6 @@ def _user(event: Mapping[str, Any]) -> dict[str, Any]:
         "username": data["Username"],
         "created_ms": _milliseconds(data["UserCreateDate"]),
         "modified_ms": _milliseconds(data["UserLastModifiedDate"]),
-        "deleted": event["type"] == DELETED,
         "enabled": data["Enabled"],
         "status": data["UserStatus"],
         "attributes": {pair["Name"]: pair["Value"] for pair in data["Attributes"]},

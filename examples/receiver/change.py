@@ -18,9 +18,9 @@ DELETED: Final = "com.amazon.cognito-idp.user_deleted"
 class Change:
     """One event about one user; its fields are the parameters of the statements in store.py.
 
-    `source` and `id` name the event, `source` and `username` the user. The two dates are Cognito's, in milliseconds
-    since the epoch: they tell an older form of a user from a newer one, and a user from a later one of the same name.
-    `attributes` is JSON, an object by attribute name.
+    `source` and `id` name the event, `source` and `username` the user. `created_ms` and `modified_ms` are Cognito's
+    dates, in milliseconds since the epoch: they tell an older form of a user from a newer one, and a user from a later
+    one of the same name. `deleted_ms` is when it was noticed that the user is gone. `attributes` is a JSON object.
     """
 
     source: str
@@ -28,7 +28,7 @@ class Change:
     username: str
     created_ms: int
     modified_ms: int
-    deleted: bool
+    deleted_ms: int | None
     comes_back: bool
     enabled: bool
     status: str
@@ -54,12 +54,19 @@ def read_change(event: CloudEvent) -> Change | None:
         username=_storable(_text(data, "Username")),
         created_ms=_milliseconds(_text(data, "UserCreateDate")),
         modified_ms=_milliseconds(_text(data, "UserLastModifiedDate")),
-        deleted=kind == DELETED,
+        deleted_ms=_noticed_ms(event) if kind == DELETED else None,
         comes_back=_comes_back(event),
         enabled=data["Enabled"] is True,
         status=_storable(_text(data, "UserStatus")),
         attributes=json.dumps(attributes),
     )
+
+
+def _noticed_ms(event: CloudEvent) -> int:
+    moment = event.get_time()
+    if moment is None:
+        raise ValueError("it has no time")
+    return round(moment.timestamp() * 1000)
 
 
 def _comes_back(event: CloudEvent) -> bool:

@@ -19,7 +19,7 @@ TABLES: Final = (
     """
     CREATE TABLE IF NOT EXISTS users (
         source TEXT NOT NULL, username TEXT NOT NULL, created_ms BIGINT NOT NULL, modified_ms BIGINT NOT NULL,
-        deleted BOOLEAN NOT NULL, enabled BOOLEAN, status TEXT, attributes TEXT, stored_s BIGINT NOT NULL,
+        deleted_ms BIGINT, enabled BOOLEAN, status TEXT, attributes TEXT, stored_s BIGINT NOT NULL,
         PRIMARY KEY (source, username))
     """,
     """
@@ -28,7 +28,7 @@ TABLES: Final = (
         PRIMARY KEY (source, id))
     """,
     "CREATE INDEX IF NOT EXISTS seen_first ON seen (first_s)",
-    "CREATE INDEX IF NOT EXISTS users_deleted ON users (stored_s) WHERE deleted",
+    "CREATE INDEX IF NOT EXISTS users_deleted ON users (stored_s) WHERE deleted_ms IS NOT NULL",
 )
 #: 1: the event is new.
 SEE: Final = """
@@ -38,24 +38,22 @@ SEE: Final = """
 """
 #: Returns no row if the table knows better: what it has is newer, or the user is deleted.
 APPLY: Final = """
-    INSERT INTO users (source, username, created_ms, modified_ms, deleted, enabled, status, attributes, stored_s)
-    VALUES (:source, :username, :created_ms, :modified_ms, :deleted, :enabled, :status, :attributes, :now_s)
+    INSERT INTO users (source, username, created_ms, modified_ms, deleted_ms, enabled, status, attributes, stored_s)
+    VALUES (:source, :username, :created_ms, :modified_ms, :deleted_ms, :enabled, :status, :attributes, :now_s)
     ON CONFLICT (source, username) DO UPDATE SET
-        created_ms = excluded.created_ms, deleted = excluded.deleted, enabled = excluded.enabled,
-        status = excluded.status, attributes = excluded.attributes, stored_s = excluded.stored_s,
-        modified_ms = CASE
-            WHEN users.created_ms = excluded.created_ms AND users.modified_ms > excluded.modified_ms
-            THEN users.modified_ms ELSE excluded.modified_ms END
+        created_ms = excluded.created_ms, modified_ms = excluded.modified_ms, deleted_ms = excluded.deleted_ms,
+        enabled = excluded.enabled, status = excluded.status, attributes = excluded.attributes,
+        stored_s = excluded.stored_s
     WHERE excluded.created_ms > users.created_ms
        OR excluded.created_ms = users.created_ms AND (
-            excluded.deleted
-            OR excluded.modified_ms > users.modified_ms
-            OR excluded.modified_ms = users.modified_ms AND (NOT users.deleted OR :comes_back))
+            excluded.deleted_ms IS NOT NULL
+            OR excluded.modified_ms >= users.modified_ms AND (
+                users.deleted_ms IS NULL OR :comes_back OR excluded.modified_ms > users.deleted_ms))
     RETURNING 1
 """
 FORGET: Final = (
     "DELETE FROM seen WHERE first_s < :before_s",
-    "DELETE FROM users WHERE deleted AND stored_s < :before_s",
+    "DELETE FROM users WHERE deleted_ms IS NOT NULL AND stored_s < :before_s",
 )
 #: How long to wait for the database, in seconds: less than the adapter waits for an answer (30 by default), so that
 #: nothing is still on its way into the table when the adapter has given up and sends the next event of that user.
@@ -114,7 +112,7 @@ class Store:
         values = asdict(change) | {"now_s": now_s}
         if self._run(connection, SEE, values) != (1,):
             return Verdict.DUPLICATE
-        if change.deleted:
+        if change.deleted_ms is not None:
             values |= {"enabled": None, "status": None, "attributes": None}
         return Verdict.APPLIED if self._run(connection, APPLY, values) else Verdict.STALE
 

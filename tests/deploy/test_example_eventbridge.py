@@ -65,7 +65,7 @@ def outputs(needs_provider: None, aws: EmulatedAws, tmp_path: Path) -> dict[str,
 def _commands() -> list[str]:
     """What README.md says to do."""
     block = (FOLDER / "README.md").read_text().split("```")[1]
-    return [line for line in block.splitlines() if line]
+    return block.splitlines()[1:]  # the first one names the language
 
 
 class Capture:
@@ -138,6 +138,18 @@ def test_its_table_equals_the_pool_in_whatever_order_the_function_is_called(
     assert table == {name: {pair["Name"]: pair["Value"] for pair in pairs} for name, pairs in pool.items()}
     assert "@" not in json.dumps([item for item in items if "username" not in item], default=str)
 
+    # Whoever changes after a deletion was noticed is there again.
+    (gone,) = (event for event in events if event["detail"]["partitionkey"] == "user-3" and _is_deletion(event))
+    data = {**gone["detail"]["data"], "UserLastModifiedDate": gone["detail"]["time"]}
+    later = data | {"UserLastModifiedDate": "2100-01-01T00:00:00Z"}
+    again = {**gone["detail"], "type": "com.amazon.cognito-idp.sync_trigger"}
+    assert handler.handler({"detail": {**again, "id": "1", "data": data}}, None) == "stale"
+    assert handler.handler({"detail": {**again, "id": "2", "data": later}}, None) == "applied"
+
     # What it can't store it must not swallow: Lambda tries again and then keeps the event.
     with pytest.raises(KeyError):
         handler.handler({"detail": {**events[0]["detail"], "data": {}}}, None)
+
+
+def _is_deletion(event: dict[str, Any]) -> bool:
+    return bool(event["detail-type"] == handler.DELETED)

@@ -64,7 +64,7 @@ class Receiver:
         return events, duplicates
 
     def users(self) -> dict[str, tuple[bool, str, dict[str, str]]]:
-        rows = self.query("SELECT username, enabled, status, attributes FROM users WHERE NOT deleted")
+        rows = self.query("SELECT username, enabled, status, attributes FROM users WHERE deleted_ms IS NULL")
         return {name: (bool(enabled), status, json.loads(attributes)) for name, enabled, status, attributes in rows}
 
 
