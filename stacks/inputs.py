@@ -12,11 +12,19 @@ from adapter.errors import ConfigError
 from adapter.manifest import Manifest, Source, assumed_role, environment
 from adapter.manifest.deployment import DeploymentSpec
 from adapter.manifest.spec import Credentials, DynamoDb, Network, Sink
+from adapter.tracing import settings as traces
 from stacks.names import fit
 from stacks.sizing import TaskSize, task_size
 
-#: Variables that would put a secret into the task definition, where everybody who may read it sees it.
-_SECRET_VARIABLES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DELIVERY_HEADERS"})
+#: Variables that would put a secret into the task definition, where everybody who may read it sees it; what instead.
+_SECRET_VARIABLES = {
+    **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "spec.credentials"),
+    "DELIVERY_HEADERS": "spec.delivery.headersSecretArn",
+    **dict.fromkeys(
+        ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
+        "a collector that takes traces from this network without a key",
+    ),
+}
 #: Variables that the deployment decides itself.
 _DECIDED = frozenset(
     {"STATE_URL", "CREDENTIALS_SECRET_ARN", "METRICS_EMF", "HEALTH_ADDRESS", "DELIVERY_DEAD_LETTER_SINK"}
@@ -64,6 +72,16 @@ class SourceInputs:
     size: TaskSize
     architecture: str
     tags: dict[str, str]
+
+    @property
+    def collector_ports(self) -> set[int]:
+        """The TCP port of the collector that OTEL_* variables send traces to; empty without traces."""
+        wanted, _ = traces.read(self.environment, None)
+        parts = urlsplit(wanted.endpoint if wanted is not None else "")
+        # One within the task, or none at all, is reached without leaving.
+        if not parts.hostname or parts.hostname in {"localhost", "127.0.0.1", "::1"}:
+            return set()
+        return {parts.port or (443 if parts.scheme == "https" else 80)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +211,7 @@ def _problems(source: Source) -> Iterator[str]:
         if each.name in _SECRET_VARIABLES:
             yield source.document.problem(
                 place,
-                f"found {each.name}, a secret in clear; expected"
-                f" {'spec.delivery.headersSecretArn' if each.name == 'DELIVERY_HEADERS' else 'spec.credentials'}",
+                f"found {each.name}, a secret in clear; expected {_SECRET_VARIABLES[each.name]}",
             )
         elif each.name in _DECIDED:
             yield source.document.problem(

@@ -1,4 +1,4 @@
-"""Where the task runs and what it may reach: no way in, out to port 443 and the sink's port.
+"""Where the task runs and what it may reach: no way in, out to port 443, the sink's port and that of a collector.
 
 Resources: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/vpc_security_group_egress_rule
 """
@@ -62,14 +62,20 @@ def add_network(stack: TerraformStack, source: SourceInputs, default: DefaultVpc
             description=f"{source.full_name}: no way in, out to AWS and the sink",
             vpc_id=vpc_id,
         )
-        for port in sorted(
-            {443, source.sink.port, *([source.dead_letter_sink.port] if source.dead_letter_sink else [])}
-        ):
+        sinks = {source.sink.port, *([source.dead_letter_sink.port] if source.dead_letter_sink else [])}
+        for port in sorted({443, *sinks, *source.collector_ports}):
+            text = (
+                "AWS endpoints and the sink"
+                if port == 443
+                else "The sink"
+                if port in sinks
+                else "The traces' collector"
+            )
             VpcSecurityGroupEgressRule(
                 stack,
                 f"{source.name}_egress-{port}",
                 security_group_id=group.id,
-                description="AWS endpoints and the sink" if port == 443 else "The sink",
+                description=text,
                 ip_protocol="tcp",
                 from_port=port,
                 to_port=port,

@@ -28,6 +28,7 @@ _SCRUBBED_PREFIXES = (
     "AWS_",
     "K_",
     "TF_",
+    "OTEL_",
     "STATE_",
     "EVENTS_",
     "POLL_",

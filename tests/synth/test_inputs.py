@@ -37,6 +37,10 @@ def problems(*documents: dict[str, Any]) -> list[str]:
             {"adapterOverrides": {"env": [{"name": "DELIVERY_HEADERS", "value": "x"}]}},
             "spec.adapterOverrides.env[0].name",
         ),
+        (
+            {"adapterOverrides": {"env": [{"name": "OTEL_EXPORTER_OTLP_HEADERS", "value": "x"}]}},
+            "spec.adapterOverrides.env[0].name",
+        ),
         ({"adapterOverrides": {"env": [{"name": "STATE_URL", "value": "x"}]}}, "spec.adapterOverrides.env[0].name"),
         (
             {"adapterOverrides": {"env": [{"name": "DELIVERY_DEAD_LETTER_SINK", "value": "x"}]}},

@@ -35,6 +35,17 @@ def test_the_task_reaches_443_and_the_port_of_its_sink(adapter_stack: Synthesize
         assert (rule["ip_protocol"], rule["from_port"]) == ("tcp", rule["to_port"])
 
 
+def test_the_task_reaches_the_collector_that_it_sends_traces_to(adapter_stack: Synthesize) -> None:
+    def ports(value: str) -> list[int]:
+        env = [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": value}]
+        return egress_ports(adapter_stack(source(adapterOverrides={"env": env})))
+
+    assert ports("http://collector.internal:4318") == [443, 4318]
+    assert ports("https://collector.example.com") == [443]
+    assert ports("http://localhost:4318") == [443]
+    assert ports("nonsense") == [443]
+
+
 def test_out_of_the_box_it_runs_in_the_default_vpc(adapter_stack: Synthesize) -> None:
     stack = adapter_stack(source())
     assert stack.all("data.aws_vpc") == {"default": {"default": True}}
