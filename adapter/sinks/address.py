@@ -25,6 +25,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: Headers that are ours to set: an extra header can't take their place.
 _OURS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection", "kn-namespace"})
+#: Likewise, while there are traces: of two such headers a consumer would believe neither.
+_TRACE = frozenset({"traceparent", "tracestate"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -113,7 +115,7 @@ def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions, var
     problems = [
         f"DELIVERY_HEADERS: the header {name!r} can't be set: {why}"
         for name, value in options.headers.items()
-        if (why := _header_problem(name, value))
+        if (why := _header_problem(name, value, traced=options.inject is not None))
     ]
     headers = {name.lower(): value for name, value in options.headers.items()}
     credentials = {
@@ -138,11 +140,11 @@ def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions, var
     return headers
 
 
-def _header_problem(name: str, value: str) -> str | None:
+def _header_problem(name: str, value: str, *, traced: bool) -> str | None:
     """Why a header can't be set; never quotes the value, which may be a secret."""
     if not _HEADER_NAME.fullmatch(name):
         return "expected letters, digits and hyphens"
-    if name.lower() in _OURS or name.lower().startswith("ce-"):
+    if name.lower() in _OURS or name.lower().startswith("ce-") or (traced and name.lower() in _TRACE):
         return "the adapter sets it itself"
     if not _HEADER_VALUE.fullmatch(value):
         return "its value has line breaks or characters outside ISO 8859-1"

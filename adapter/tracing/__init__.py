@@ -1,1 +1,1 @@
-"""Traces in OpenTelemetry's form. Its packages are imported only when traces are asked for, by otel.py alone."""
+"""Traces in OpenTelemetry's form. Its packages are imported only when traces are asked for, by `start`."""

@@ -119,8 +119,13 @@ class OtelTraces:
             attributes={"cognito_source.pool": self._pool},
             record_exception=False,  # its text may quote what must not be told
             set_status_on_exception=False,
-        ):
-            yield
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(Status(StatusCode.ERROR))
+                raise
 
 
 class WatchedExporter(SpanExporter):

@@ -214,6 +214,7 @@ def test_a_proxy_of_another_kind_is_a_configuration_error(monkeypatch: pytest.Mo
     [
         ({"headers": {"Content-Type": "x"}}, "'Content-Type' can't be set: the adapter sets it itself"),
         ({"headers": {"ce-id": "x"}}, "'ce-id' can't be set"),
+        ({"headers": {"Traceparent": "x"}, "inject": dict.clear}, "'Traceparent' can't be set: the adapter sets it"),
         ({"headers": {"X Y": "x"}}, "'X Y' can't be set: expected letters"),
         ({"headers": {"X-Key": "topsecret\r\nx: y"}}, "'X-Key' can't be set: its value has line breaks"),
         ({"headers": {"X-Key": "topsecret€"}}, "'X-Key' can't be set"),

@@ -263,6 +263,18 @@ def test_a_collector_that_is_down_is_told_once_and_once_that_it_is_back(
     assert actions(caplog) == ["traces_lost", "traces_sent"]
 
 
+def test_what_ends_the_adapter_is_an_error_by_its_kind_alone(start: Start, collector: Collector) -> None:
+    traces = start()
+    with pytest.raises(ValueError, match="canary"), traces.poll(), traces.sweep():
+        raise ValueError("canary@example.com")
+    spans = ended(traces, collector)
+    assert [(span.name, span.attributes["error.type"], span.failed) for span in spans] == [
+        ("sweep", "ValueError", True),
+        ("poll", "ValueError", True),
+    ]
+    assert not any(b"canary" in body for _, _, body in collector.requests)
+
+
 def test_the_console_gets_one_line_a_span(capsys: pytest.CaptureFixture[str], start: Start) -> None:
     traces = start(exporters=("console",))
     with traces.poll():
