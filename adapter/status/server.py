@@ -54,7 +54,7 @@ class StatusServer:
         values = {"report": report, "document": load(), "host": address.host}
         self._address = address
         self._server = _Server(address, type("Handler", (_Handler,), values), report.tick)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.5,), name="status", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="status", daemon=True)
 
     @property
     def port(self) -> int:
@@ -89,7 +89,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((address.host, address.port), handler)
 
     def service_actions(self) -> None:
-        """Called twice a second by `serve_forever`."""
+        """Called several times a second by `serve_forever`."""
         now = time.monotonic()
         if now - self._ticked_s >= _TICK_S:
             self._ticked_s = now

@@ -244,7 +244,7 @@ class Chart {
       const text = at === null ? head(data) : this.value(this.values(key)[at]);
       const mark = element("span", {className: `key ${color}${kind === "bar" ? "" : " line"}`});
       mark.setAttribute("aria-hidden", "true");
-      return {label, text, item: element("li", {}, mark, label, element("b", {textContent: text}))};
+      return {label, text, item: element("li", {}, mark, `${label} `, element("b", {textContent: text}))};
     });
     const extra = this.spec.limit ? [this.limitItem()] : [];
     this.legend.replaceChildren(...items.map(({item}) => item), ...extra);
@@ -257,7 +257,7 @@ class Chart {
 
   limitItem() {
     const mark = element("span", {className: "key dash"});
-    return element("li", {}, mark, "limit", element("b", {textContent: this.value(this.spec.limit(this.data))}));
+    return element("li", {}, mark, "limit ", element("b", {textContent: this.value(this.spec.limit(this.data))}));
   }
 
   momentOf(place) {
@@ -276,6 +276,8 @@ class Chart {
       const cells = values.map((value) => element("td", {className: "number", textContent: this.value(value)}));
       return [element("tr", {}, element("td", {textContent: format.clock(begins)}), ...cells)];
     });
-    this.table.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.reverse())));
+    const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.reverse()));
+    table.setAttribute("aria-labelledby", `chart-${this.spec.id}`);
+    this.table.replaceChildren(table);
   }
 }

@@ -1,7 +1,6 @@
 // The page: asks /status every 2 seconds and shows what it says, until the adapter no longer answers; then says that.
 
-const PERIOD_MS = 2000;
-const PATIENCE_MS = 5000;
+const timing = {periodMs: 2000, patienceMs: 5000};
 const $ = (id) => document.getElementById(id);
 const spanNames = {"15m": "15 minutes", "3h": "3 hours", "24h": "24 hours"};
 const total = (key) => (data) => format.count(sum(data.series[key]));
@@ -247,7 +246,7 @@ const ask = async () => {
   clearTimeout(timer);
   const mine = ++asking; // an answer that was overtaken by a later question is of no use
   try {
-    const answer = await fetch(`status?span=${span}`, {cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS)});
+    const answer = await fetch(`status?span=${span}`, {cache: "no-store", signal: AbortSignal.timeout(timing.patienceMs)});
     if (!answer.ok) throw new Error(`the adapter answered ${answer.status}`);
     const status = await answer.json();
     if (mine !== asking) return;
@@ -258,7 +257,7 @@ const ask = async () => {
   } catch {
     if (mine === asking) showSilence();
   }
-  if (!paused && !document.hidden) timer = setTimeout(ask, PERIOD_MS);
+  if (!paused && !document.hidden) timer = setTimeout(ask, timing.periodMs);
 };
 
 for (const input of document.getElementsByName("span")) {
