@@ -44,6 +44,10 @@ plan: tools ## Plan the stacks of source.yaml with your AWS credentials, and rev
 plan-docs: tools ## Write the review of our own plan into docs/, with pictures where Chromium is installed
 	@$(RUN) python -m tools.own_review
 
+.PHONY: status-docs
+status-docs: tools ## Take the pictures of the status page into docs/ (needs Chromium)
+	@$(RUN) python -m tools.status_picture
+
 .PHONY: docs
 docs: .docs-tools ## Build the docs site into build/site, checked: links, navigation, nothing loaded from elsewhere
 	@$(RUN) python -m tools.site
