@@ -100,6 +100,7 @@ def tell_story(tell: Narrator, folder: Path) -> bool:
         task = stack.enter_context(task_of(story.aws, story.outputs["customers-task-definition-arn"]))
         with _running(task, folder) as adapter:
             _wait_until_healthy(story, task, adapter, "starts, reads all users, remembers them: healthy")
+            tell.fact("status page", f"http://127.0.0.1:{task.status_port}/", "while the demo runs")
             tell.fact(f"{len(SETTLERS)} users were there before: nothing is reported of them")
             _change_users(story)
             _kill(story, adapter)

@@ -5,7 +5,8 @@ The emulated ECS starts no containers, so this does what the agent of Fargate do
 - the task role's credentials come from an address that AWS_CONTAINER_CREDENTIALS_FULL_URI names
   (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html);
 - the container's environment holds what the task definition says, and nothing of this machine.
-Different are only the addresses: AWS_ENDPOINT_URL names the emulator, HEALTH_ADDRESS a free port.
+Different are only the addresses: AWS_ENDPOINT_URL names the emulator, HEALTH_ADDRESS a free port, and STATUS_ADDRESS one
+too (the image turns the status page off; here somebody may want to look).
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Task:
     definition: Mapping[str, Any]
     environment: Mapping[str, str]
     health_port: int
+    status_port: int
     aws: EmulatedAws
 
     @property
@@ -115,7 +117,7 @@ def task_of(aws: EmulatedAws, definition_arn: str) -> Iterator[Task]:
     (container,) = definition["containerDefinitions"]
     reader = assume(aws, definition["executionRoleArn"]).client(aws, "secretsmanager")
     resolved = {each["name"]: resolve_secret(reader, each["valueFrom"]) for each in container.get("secrets", [])}
-    port = free_port()
+    port, status_port = free_port(), free_port()
     with _credentials_server(aws, definition["taskRoleArn"]) as role_variables:
         environment = {
             **base_environment(),
@@ -125,9 +127,10 @@ def task_of(aws: EmulatedAws, definition_arn: str) -> Iterator[Task]:
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": aws.endpoint,
             "HEALTH_ADDRESS": f"127.0.0.1:{port}",
+            "STATUS_ADDRESS": f"127.0.0.1:{status_port}",
         }
         environment.pop("HOME", None)
-        yield Task(definition, environment, port, aws)
+        yield Task(definition, environment, port, status_port, aws)
 
 
 def free_port() -> int:
