@@ -1,4 +1,7 @@
-"""What an event tells of a user. Pure: a CloudEvent in, a row out."""
+"""What an event tells of a user. Pure: a CloudEvent in, a row out.
+
+Every function raises one of UNREADABLE for what is no event of cognito-source.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from cloudevents.core.bindings.http import HTTPMessage, from_binary
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 CHANGED: Final = "com.amazon.cognito-idp.sync_trigger"
 DELETED: Final = "com.amazon.cognito-idp.user_deleted"
+UNREADABLE: Final = (CloudEventValidationError, AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +42,22 @@ class Change:
     attributes: str
 
 
-def read_change(event: CloudEvent) -> Change | None:
-    """Read an event; None: it is of a type that says nothing of users.
+def from_headers(headers: Mapping[str, str], data: bytes) -> CloudEvent:
+    """An event in the binary content mode of HTTP."""
+    if "ce-id" not in map(str.lower, headers):
+        raise KeyError("id")  # the SDK would make one up, and every repetition were news
+    return _version_1(from_binary(HTTPMessage(dict(headers), data), JSONFormat(), CloudEvent))
 
-    Raises:
-        KeyError, TypeError, ValueError: its data is not that of schemas/com.amazon.cognito-idp.*.json.
-    """
+
+def from_json(item: Any) -> CloudEvent:
+    """An event in the JSON format of CloudEvents."""
+    if "id" not in item:
+        raise KeyError("id")
+    return _version_1(JSONFormat().read(CloudEvent, json.dumps(item)))
+
+
+def read_change(event: CloudEvent) -> Change | None:
+    """Read an event, whose data is that of schemas/com.amazon.cognito-idp.*.json; None: it says nothing of users."""
     kind = event.get_type()
     if kind not in (CHANGED, DELETED):
         return None
@@ -60,6 +77,12 @@ def read_change(event: CloudEvent) -> Change | None:
         status=_storable(_text(data, "UserStatus")),
         attributes=json.dumps(attributes),
     )
+
+
+def _version_1(event: object) -> CloudEvent:
+    if not isinstance(event, CloudEvent):
+        raise TypeError("not of CloudEvents 1.0")
+    return event
 
 
 def _noticed_ms(event: CloudEvent) -> int:

@@ -122,6 +122,16 @@ class Store:
         return row
 
 
+def from_environment(environ: Mapping[str, str]) -> Store:
+    """The store that DATABASE_URL and RETENTION_DAYS name.
+
+    Raises:
+        ValueError: one of them can't be used.
+    """
+    days = float(environ.get("RETENTION_DAYS", "30"))
+    return Store(environ.get("DATABASE_URL", "sqlite:///users.db"), retention_s=days * 24 * 3600)
+
+
 def _driver(url: str) -> tuple[Callable[[], Any], type[Exception]]:
     """How to connect, and what the driver raises when the database can't be used now."""
     if url.startswith("sqlite:///"):
