@@ -20,6 +20,7 @@ from tests.emulator.process import ROOT, Users, adapter, settings
 from tests.support import wait_until
 from tests.terminal import on_a_terminal
 
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 HOSTILE = "\x1b[2J\x1b[31mmallory\u202e"
 
 
@@ -62,15 +63,15 @@ def by_name(checks: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 # -- doctor ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_queue_is_checked_without_a_permission_and_proven_by_an_event(enforced: EmulatedAws) -> None:
+def test_a_bus_is_checked_without_a_permission_and_proven_by_an_event(enforced: EmulatedAws) -> None:
     users = Users(enforced)
     users.create("alice")
-    sqs = enforced.client("sqs")
-    url = sqs.create_queue(QueueName="users")["QueueUrl"]
-    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:users"
-    # The emulator knows no resources of SQS.
-    ours = key_of(enforced, "ours", ("cognito-idp:ListUsers", users.arn), ("sqs:SendMessage", "*"))
-    made = {**settings(enforced, users.arn, queue), **ours}
+    events, sqs = enforced.client("events"), enforced.client("sqs")
+    url = sqs.create_queue(QueueName="seen")["QueueUrl"]
+    events.put_rule(Name="all", EventPattern=json.dumps({"account": [ACCOUNT]}))
+    events.put_targets(Rule="all", Targets=[{"Id": "seen", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:seen"}])
+    ours = key_of(enforced, "ours", ("cognito-idp:ListUsers", users.arn), ("events:PutEvents", BUS))
+    made = {**settings(enforced, users.arn, BUS), **ours}
     code, checks = doctor(made)
     assert code == 0
     assert [check["mark"] for check in by_name(checks, "sink")] == ["ok", "ok", "skip"]
@@ -79,14 +80,13 @@ def test_a_queue_is_checked_without_a_permission_and_proven_by_an_event(enforced
     code, checks = doctor(made, "--send")
     assert code == 0, checks
     (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
-    assert json.loads(message["Body"])["type"] == "com.amazon.cognito-idp.probe"
+    assert json.loads(message["Body"])["detail"]["type"] == "com.amazon.cognito-idp.probe"
     assert all(secret not in json.dumps(checks) for secret in ours.values())
 
 
 def test_what_the_key_may_not_do_is_told_with_what_to_add(enforced: EmulatedAws) -> None:
     users = Users(enforced)
-    bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
-    made = {**settings(enforced, users.arn, bus), **key_of(enforced, "nobody")}
+    made = {**settings(enforced, users.arn, BUS), **key_of(enforced, "nobody")}
     made |= {"STATE_URL": "dynamodb://nowhere"}
     code, checks = doctor(made, "--send")
     assert code == 1
