@@ -12,7 +12,7 @@ from adapter.errors import ConfigError
 from adapter.manifest import Manifest, Source, assumed_role, environment
 from adapter.manifest.deployment import DeploymentSpec
 from adapter.manifest.spec import Credentials, DynamoDb, Network, Sink
-from adapter.tracing import settings as traces
+from adapter.tracing.settings import read as read_traces
 from stacks.names import fit
 from stacks.sizing import TaskSize, task_size
 
@@ -76,7 +76,7 @@ class SourceInputs:
     @property
     def collector_ports(self) -> set[int]:
         """The TCP port of the collector that OTEL_* variables send traces to; empty without traces."""
-        wanted, _ = traces.read(self.environment, None)
+        wanted, _ = read_traces(self.environment, None)
         parts = urlsplit(wanted.endpoint if wanted is not None else "")
         # One within the task, or none at all, is reached without leaving.
         if not parts.hostname or parts.hostname in {"localhost", "127.0.0.1", "::1"}:

@@ -18,7 +18,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         {
             *("iam.names", "iam.policy"),
             *("adapter.arn", "adapter.emf", "adapter.errors", "adapter.manifest"),
-            *("adapter.state.requirements", "adapter.version"),
+            *("adapter.state.requirements", "adapter.tracing.settings", "adapter.version"),
         }
     ),
     "iam": frozenset({"adapter.arn", "adapter.errors", "adapter.manifest", "adapter.version"}),
