@@ -186,6 +186,8 @@ def _binary(type_: str, title: str, shown: Event) -> Json:
     headers["ce-type"] = {"description": properties["type"]["description"], "const": type_}
     headers["content-type"] = properties["datacontenttype"]
     required = [name for name in headers if name.removeprefix("ce-") not in optional]
+    headers["kn-namespace"] = {"description": "NAMESPACE, if it is set.", "type": "string"}
+    headers["traceparent"] = {"description": "W3C Trace Context, if traces are on.", "type": "string"}
     return {
         "name": type_,
         "title": title,
