@@ -169,8 +169,8 @@ class Metrics:
         self.in_flight = 0
         #: How far the first sweep since the start is, as JSON values; None: there is nothing to tell.
         self.first_sweep: Callable[[], Mapping[str, Any] | None] = lambda: None
-        #: The last deliveries, newest last; None: nobody wants to know.
-        self.recent: deque[Finished] | None = None
+        #: The last deliveries as plain tuples of what Finished names, which cost less; None: nobody wants to know.
+        self.recent: deque[tuple[float, Kind, Mapping[str, str], str, Status, str, float | None]] | None = None
 
     def finished(self, result: Result, kind: Kind, lag_s: float | None) -> None:
         """The delivery of an event ended. `lag_s`: time since the user changed; None where that says nothing."""
@@ -194,7 +194,7 @@ class Metrics:
             if self.recent is not None:
                 event = result.event
                 self.recent.append(
-                    Finished(self.wall_s(), kind, event.attributes, event.key, result.status, result.code, lag_s)
+                    (self.wall_s(), kind, event.attributes, event.key, result.status, result.code, lag_s)
                 )
 
     def retried(self, code: str) -> None:
@@ -253,7 +253,7 @@ class Metrics:
     def last(self) -> list[Finished]:
         """The last deliveries, newest last; none unless `recent` keeps them."""
         with self._lock:
-            return list(self.recent or ())
+            return [Finished(*each) for each in self.recent or ()]
 
     def status(self) -> dict[str, Any]:
         """The present numbers for people and scripts, as JSON values."""

@@ -5,8 +5,8 @@ The emulated ECS starts no containers, so this does what the agent of Fargate do
 - the task role's credentials come from an address that AWS_CONTAINER_CREDENTIALS_FULL_URI names
   (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html);
 - the container's environment holds what the task definition says, and nothing of this machine.
-Different are only the addresses: AWS_ENDPOINT_URL names the emulator, HEALTH_ADDRESS a free port, and STATUS_ADDRESS one
-too (the image turns the status page off; here somebody may want to look).
+Different are only the addresses: AWS_ENDPOINT_URL names the emulator, HEALTH_ADDRESS a free port, and STATUS_ADDRESS
+another one (the image turns the status page off; here somebody may want to look).
 """
 
 from __future__ import annotations
