@@ -132,6 +132,7 @@ def settings(cognito: FakeCognito, sink_url: str) -> dict[str, str]:
         "POLL_MAX_SECONDS": "0.1",
         "MAX_RPS": "200",
         "HEALTH_ADDRESS": "127.0.0.1:0",
+        "STATUS_ADDRESS": "off",
         "METRICS_PROMETHEUS_PORT": "0",
         "DELIVERY_RETRY": "2",
         "DELIVERY_BACKOFF_DELAY": "PT0.02S",

@@ -48,6 +48,7 @@ def environment(cognito: FakeCognito, sink: RecordingSink, metrics: int, **more:
         "METRICS_PROMETHEUS_HOST": "127.0.0.1",
         "HEALTH_ADDRESS": "127.0.0.1:0",
         "STATUS_ADDRESS": "off",
+        "STATUS_ADDRESS": "off",
         "POLL_MAX_SECONDS": "0.2",
         "POLL_MIN_SECONDS": "0.05",
         "MAX_RPS": "100",
