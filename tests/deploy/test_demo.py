@@ -119,9 +119,13 @@ def test_the_demo_deploys_shows_every_event_and_destroys() -> None:
         assert "✗" not in run.text
         assert "\033" not in run.text, "no colours where nobody sees them"
         assert set((ROOT / ".demo").glob("run-*")) <= folders
-        shown = re.search(r"```text\n(cognito-source: .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        shown = re.search(r"```text\n(cognito-source: .*?)```", (ROOT / "docs/demo.md").read_text(), re.DOTALL)
         assert shown
-        assert _shape(shown[1]) == _shape(run.text), "README.md shows what an older demo printed"
+        assert _shape(shown[1]) == _shape(run.text), "docs/demo.md shows what an older demo printed"
+        some = re.search(r"```text\n(5  Changes.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        assert some
+        printed = iter(_shape(run.text))
+        assert [line for line in _shape(some[1]) if line not in printed] == [], "README.md shows what is not printed"
 
 
 def _shape(text: str) -> list[str]:

@@ -43,6 +43,7 @@ class Reader:
             "PYTHONPATH": str(ROOT),
             "HEALTH_ADDRESS": "127.0.0.1:0",
             "METRICS_PROMETHEUS_PORT": "0",
+            "STATUS_ADDRESS": "off",
             "POLL_MAX_SECONDS": "1",
             "EVENTS_INITIAL": "snapshot",
         }

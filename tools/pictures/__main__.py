@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tools.pictures import architecture, life, timing
+from tools.pictures import architecture, life, overview, timing
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "pictures"
@@ -18,6 +18,7 @@ def drawn() -> dict[str, str]:
     """Every picture by the name of its file."""
     figures = json.loads((ROOT / "benchmarks/latest.json").read_text(encoding="utf-8"))["figures"]
     return {
+        "overview.svg": overview.draw(),
         "timing.svg": timing.draw(figures),
         "life-of-an-event.svg": life.draw(),
         "architecture.svg": architecture.draw(ROOT),
