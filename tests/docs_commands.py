@@ -76,6 +76,9 @@ TABLE = (
     ),
     Kept("docs/status-page.md", "curl -s", "tests/unit/test_status_server.py", "curl is not on every machine"),
     Kept(
+        "examples/receiver/README.md", ".venv/bin/pip", "tests/emulator/test_example_receiver.py", "installs packages"
+    ),
+    Kept(
         "examples/receiver/README.md", "python3 -m venv", "tests/emulator/test_example_receiver.py", "installs packages"
     ),
     Kept(
