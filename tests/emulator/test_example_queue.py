@@ -1,22 +1,25 @@
-"""examples/receiver/queue_worker.py: the adapter fills a FIFO queue, and the worker dies after a commit."""
+"""examples/receiver/queue_worker.py: the adapter's sink fills a FIFO queue, and the worker dies after a commit."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 from collections.abc import Mapping
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import queue_worker
 from store import Store
 
+from adapter.arn import parse_arn
+from adapter.model import Kind
+from adapter.sinks.base import Delivered
+from adapter.sinks.sqs import SqsSink
 from demo.aws import EmulatedAws
-from tests.emulator.process import Users, adapter, settings
-from tests.receiver_contract import sqlite_url
+from tests.receiver_contract import Desk, sqlite_url, told, user
 
 
 class Client:
@@ -41,24 +44,20 @@ class Client:
         self._client.delete_message_batch(**arguments)
 
 
-def test_its_table_equals_the_pool_though_it_died_after_a_commit(
+def test_its_table_holds_the_newest_forms_though_it_died_after_a_commit(
     aws: EmulatedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_worker, "WAIT_S", 0)
-    queue, name = aws.client("sqs"), "users.fifo"
-    url = queue.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
-    users = Users(aws)
-    sink = f"arn:aws:sqs:eu-central-1:{aws.account}:{name}"
-    environment = settings(aws, users.arn, sink, EVENTS_INITIAL="snapshot", DELIVERY_CONCURRENCY="1")
-    for number in range(14):
-        users.create(f"user-{number}", email=f"{number}@example.com")
-    with adapter(environment, tmp_path, "run", "--once") as running:
-        assert running.wait() == 0, running.err
-    users.delete("user-1")
-    users.update("user-2", email="new@example.com")
-    users.create("user-14")
-    with adapter(environment, tmp_path, "run", "--once") as running:
-        assert running.wait() == 0, running.err
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    queue = aws.client("sqs")
+    url = queue.create_queue(QueueName="users.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    arn = parse_arn(f"arn:aws:sqs:eu-central-1:{aws.account}:users.fifo")
+    sink = SqsSink(arn, boto3.Session(), timeout_s=10, connections=1)
+    events = [told(user(f"user-{number}", form="old"), Kind.SNAPSHOT) for number in range(12)]
+    events += [told(user("user-1", at=9), Kind.DELETED), told(user("user-2", at=9, form="new"))]
+    assert all(isinstance(outcome, Delivered) for outcome in sink.send(events))
+    sink.close()
 
     store = Store(sqlite_url(tmp_path), retention_s=1000)
     run = partial(queue_worker.work, url=url, store=store)
@@ -66,8 +65,7 @@ def test_its_table_equals_the_pool_though_it_died_after_a_commit(
     with pytest.raises(KeyboardInterrupt):
         run(Client(queue, stop, dies=True), stop=stop)
     run(Client(queue, stop, dies=False), stop=stop)
-    with closing(sqlite3.connect(tmp_path / "users.db")) as connection:
-        rows = connection.execute("SELECT username FROM users WHERE deleted_ms IS NULL").fetchall()
-        repeated = connection.execute("SELECT count(*) FROM seen WHERE arrivals > 1").fetchone()
-    assert {name for (name,) in rows} == {f"user-{number}" for number in range(15) if number != 1}
-    assert repeated == (10,)
+    desk = Desk(sqlite_url(tmp_path), partial(sqlite3.connect, tmp_path / "users.db"))
+    forms = {f"user-{number}": {"form": "old"} for number in range(12) if number != 1}
+    assert desk.attributes() == forms | {"user-2": {"form": "new"}}
+    assert desk.duplicates() == 10

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from msgspec.structs import replace
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7, DRAFT202012
@@ -71,6 +71,7 @@ def test_they_promise_what_the_original_promises() -> None:
             jsonschema.Draft4Validator(SCHEMA).validate(shown)
 
 
+@settings(max_examples=40)
 @given(USERS)
 def test_every_event_that_is_made_is_valid(who: User) -> None:
     found = change(who)
