@@ -26,6 +26,10 @@ class Meta:
     sweeps: int = 0
 
 
+#: Rows in ascending order, and their users' digests one after the other, DIGEST_SIZE bytes each: no object per user.
+Digests = tuple[Sequence[int], bytes]
+
+
 class Store(Protocol):
     """The state of one pool. One writer at a time: opening a store takes its lock or lease.
 
@@ -42,8 +46,11 @@ class Store(Protocol):
         """How many users are known."""
         ...
 
-    def digests(self) -> Iterator[tuple[int, bytes]]:
-        """(row, digest) of every known user; `row` is a small integer that names the user until the store is closed."""
+    def digests(self) -> Iterator[Digests]:
+        """The digest of every known user, in groups. Read to the end before the next `apply`.
+
+        A row is a small integer that names the user until the store is closed.
+        """
         ...
 
     def find(self, usernames: Sequence[str]) -> Mapping[str, tuple[int, KnownUser]]:

@@ -26,7 +26,7 @@ from adapter.errors import StateError, StoreUnavailableError
 from adapter.model import KnownUser
 from adapter.state import dynamo_items as items
 from adapter.state import schema
-from adapter.state.base import Meta
+from adapter.state.base import Digests, Meta
 from adapter.state.clock import machine_clock
 from adapter.state.dynamo_client import (
     CONNECTIONS,
@@ -114,8 +114,8 @@ class DynamoStore:
         """How many users are known."""
         return self._local.count()
 
-    def digests(self) -> Iterator[tuple[int, bytes]]:
-        """(row, digest) of every known user. Read to the end before the next `apply`."""
+    def digests(self) -> Iterator[Digests]:
+        """The digest of every known user, in groups. Read to the end before the next `apply`."""
         return self._local.digests()
 
     def find(self, usernames: Sequence[str]) -> Mapping[str, tuple[int, KnownUser]]:

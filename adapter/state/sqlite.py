@@ -20,7 +20,7 @@ from urllib.parse import quote
 from adapter.errors import StateError, StoreUnavailableError
 from adapter.model import KnownUser
 from adapter.state import schema
-from adapter.state.base import Meta
+from adapter.state.base import Digests, Meta
 from adapter.state.lock import FileLock
 from adapter.state.table import Table, connect, is_broken, name_of
 
@@ -75,8 +75,8 @@ class SqliteStore:
         """How many users are known."""
         return self._table.count()
 
-    def digests(self) -> Iterator[tuple[int, bytes]]:
-        """(row, digest) of every known user. Read to the end before the next `apply`."""
+    def digests(self) -> Iterator[Digests]:
+        """The digest of every known user, in groups. Read to the end before the next `apply`."""
         return self._table.digests()
 
     def find(self, usernames: Sequence[str]) -> Mapping[str, tuple[int, KnownUser]]:

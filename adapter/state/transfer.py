@@ -49,7 +49,7 @@ class _Line(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 def export_lines(store: Store) -> Iterator[bytes]:
     """The lines of a state, each with its newline. Nothing may be applied to the store meanwhile."""
-    rows = [row for row, _ in store.digests()]
+    rows = [row for group, _ in store.digests() for row in group]
     yield msgspec.json.encode(_Header(FORMAT, VERSION, len(rows), store.meta())) + b"\n"
     for start in range(0, len(rows), _BATCH):
         for _, user in store.rows(rows[start : start + _BATCH]):
@@ -142,7 +142,7 @@ def clear(store: Store) -> int:
     The pool-wide part comes first: when this is interrupted, those who are gone already are not reported as new.
     """
     store.apply([], meta=Meta(pool_arn=store.meta().pool_arn))
-    rows = [row for row, _ in store.digests()]
+    rows = [row for group, _ in store.digests() for row in group]
     for start in range(0, len(rows), _BATCH):
         store.apply([], [user.username for _, user in store.rows(rows[start : start + _BATCH])])
     return len(rows)

@@ -57,7 +57,7 @@ class AnyHistory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.form = dict.fromkeys(range(60), 0)
-        self.index = Index((row, raw_digest(self.raw(row))) for row in self.form)
+        self.index = Index([(list(self.form), b"".join(raw_digest(self.raw(row)) for row in self.form))])
         self.shown: dict[bytes, list[tuple[int, bytes]]] = {}
 
     def raw(self, row: int) -> bytes:

@@ -16,9 +16,13 @@ def digests(count: int) -> list[tuple[int, bytes]]:
     return [(row, raw_digest(str(row).encode())) for row in range(count)]
 
 
+def index_of(known: list[tuple[int, bytes]]) -> Index:
+    return Index([([row for row, _ in known], b"".join(digest for _, digest in known))])
+
+
 def test_a_known_digest_is_unchanged_and_marks_its_user_seen() -> None:
     known = digests(100)
-    index = Index(known)
+    index = index_of(known)
     index.begin_sweep()
     assert all(index.unchanged(digest) for row, digest in known if row != 17)
     assert not index.unchanged(raw_digest(b"other"))
@@ -26,7 +30,7 @@ def test_a_known_digest_is_unchanged_and_marks_its_user_seen() -> None:
 
 
 def test_a_new_sweep_forgets_who_was_seen() -> None:
-    index = Index(digests(3))
+    index = index_of(digests(3))
     for _ in range(2):
         index.begin_sweep()
         assert list(index.unseen()) == [0, 1, 2]
@@ -41,8 +45,17 @@ def test_an_index_that_is_empty_misses_nobody() -> None:
     assert not index.unchanged(raw_digest(b""))
 
 
+def test_rows_with_gaps_and_in_several_groups_are_all_known() -> None:
+    known = [(row, raw_digest(str(row).encode())) for row in (0, 1, 2, 7, 9, 5_000, 5_001)]
+    groups = [known[:3], known[3:5], known[5:]]
+    index = Index([([row for row, _ in group], b"".join(digest for _, digest in group)) for group in groups])
+    index.begin_sweep()
+    assert (len(index), list(index.unseen())) == (7, [row for row, _ in known])
+    assert [index.sight(digest) for _, digest in known] == [row for row, _ in known]
+
+
 def test_two_users_with_the_same_digest_are_told_apart_by_their_rows() -> None:
-    index = Index([(0, b"12345678"), (1, b"12345678")])
+    index = index_of([(0, b"12345678"), (1, b"12345678")])
     index.put(0, b"abcdefgh", b"12345678")
     assert index.unchanged(b"12345678")
     index.forget(1, b"12345678")
@@ -52,13 +65,13 @@ def test_two_users_with_the_same_digest_are_told_apart_by_their_rows() -> None:
 
 def test_a_digest_is_not_found_across_two_records() -> None:
     """Records lie next to each other: the end of one and the beginning of the next can spell a digest."""
-    index = Index([(0x01020304, b"ab\x03\x02\x01efg"), (5, b"abcdefgh")])
+    index = index_of([(5, b"abcdefgh"), (0x01020304, b"ab\x03\x02\x01efg")])
     assert not index.unchanged(b"ab\x04\x03\x02\x01ab")
     assert index.unchanged(b"abcdefgh")
 
 
 def test_a_user_whose_event_is_on_its_way_counts_but_is_never_found_unchanged() -> None:
-    index = Index([(0, b"12345678")])
+    index = index_of([(0, b"12345678")])
     index.begin_sweep()
     index.hold(0, b"12345678")
     index.hold(1)
@@ -71,14 +84,14 @@ def test_a_user_whose_event_is_on_its_way_counts_but_is_never_found_unchanged() 
 
 
 def test_a_wrong_former_digest_is_an_error() -> None:
-    index = Index(digests(1))
+    index = index_of(digests(1))
     with pytest.raises(KeyError):
         index.put(0, b"abcdefgh", b"12345678")
 
 
 def test_a_hundred_thousand_users_take_less_than_4_mb() -> None:
-    index = Index(digests(100_000))
-    size = sum(sys.getsizeof(bucket) for bucket in index._buckets.values())
+    index = index_of(digests(100_000))
+    size = sum(sys.getsizeof(bucket) for bucket in index._buckets)
     size += sys.getsizeof(index._buckets) + sys.getsizeof(index._alive) + sys.getsizeof(index._seen)
     overhead = 65_536 * 120  # a bucket costs this much however full it is; it does not grow with the users
     assert size - overhead < 4_000_000

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from adapter.model import KnownUser
 from adapter.state.base import Meta
 from adapter.state.sqlite import SqliteStore
-from tests.state_contract import POOL
+from tests.state_contract import POOL, pairs
 
 # Few names, so that they meet again; the rest is any text that UTF-8 has.
 NAMES = st.sampled_from(["a", "A", "ä", "a\u0308", "b", "", "\0"]) | st.text(max_size=20)
@@ -78,7 +78,7 @@ class StoreMachine(RuleBasedStateMachine):
     def the_same_users(self) -> None:
         assert self._store.count() == len(self._users)
         assert self._store.meta() == self._meta
-        digests = dict(self._store.digests())
+        digests = pairs(self._store)
         assert digests == {self._rows[name]: user.digest for name, user in self._users.items()}
         assert dict(self._store.rows(list(digests))) == {self._rows[name]: user for name, user in self._users.items()}
 

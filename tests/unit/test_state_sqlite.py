@@ -375,3 +375,14 @@ def test_a_pool_that_is_no_arn_any_more_is_told_in_one_line(path: Path) -> None:
     with pytest.raises(StateError, match="belongs to the pool") as refused:
         SqliteStore(path, POOL)
     assert str(refused.value).isprintable()
+
+
+def test_a_digest_of_another_size_is_damage_not_a_user_who_is_mistaken_for_another(path: Path) -> None:
+    _filled(path, users=3)
+    _execute(path, "UPDATE users SET digest = x'00' WHERE row = 2")
+    store = SqliteStore(path, POOL)
+    try:
+        with pytest.raises(StateError, match="is damaged"):
+            list(store.digests())
+    finally:
+        store.close()

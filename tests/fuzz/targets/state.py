@@ -63,7 +63,7 @@ class _Memory:
         return self._table.write(puts, deletes, meta)
 
     def clear(self) -> None:
-        rows = [row for row, _ in self.digests()]
+        rows = [row for group, _ in self.digests() for row in group]
         self.apply((), [user.username for _, user in self.rows(rows)])
 
 
@@ -149,7 +149,7 @@ def _damaged(given: tuple[int, list[tuple[int, int]], int | None]) -> None:
         try:
             store = SqliteStore(path, POOL)
             store.meta()
-            rows = [row for row, _ in store.digests()]
+            rows = [row for group, _ in store.digests() for row in group]
             promise(len(store.rows(rows)) == len(rows) == store.count(), "every user can be read")
         except StateError as error:
             promise(store is not None or path.read_bytes() == before, "a file that is refused stays as it is")
