@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from adapter.errors import AdapterError, ConfigError
+from adapter.terminal import printable
 
 if TYPE_CHECKING:
     from adapter.tail.lines import Event
@@ -155,7 +156,11 @@ def _of_running(address: str, last: int, *, follow: bool) -> Iterator[Event]:
     from adapter.tail.running import Recent
 
     recent = Recent()
-    events, _ = recent.news(_page(address))
+    page = _page(address)
+    whose = f"{page.get('name', '')}, {page.get('source', '')}"
+    hashed = " (usernames hashed: STATUS_SHOW_USERS)" if page.get("usernames_hashed") else ""
+    click.echo(f"the last events of {printable(whose)}{hashed}", err=True)
+    events, _ = recent.news(page)
     yield from events[-last:] if last else []
     away = False
     while follow:

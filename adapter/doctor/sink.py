@@ -118,8 +118,9 @@ def _resolved(name: str, host: str, port: int, via: str) -> Iterator[Check]:
         )
         return
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-    shown = ", ".join(addresses[:3]) + (f" and {len(addresses) - 3} more" if len(addresses) > 3 else "")
-    yield ok(name, f"{via} is {shown}" if shown != host else f"the address {host}")
+    if addresses != [host.strip("[]")]:
+        shown = ", ".join(addresses[:3]) + (f" and {len(addresses) - 3} more" if len(addresses) > 3 else "")
+        yield ok(name, f"{via} is {shown}")
 
 
 def _unconnected(name: str, error: OSError | HTTPException, route: Route) -> Check:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from adapter.cli import cli, main
 
-COMMANDS = ["config", "health", "replay", "run", "state", "status"]
+COMMANDS = ["config", "doctor", "health", "init", "replay", "run", "state", "status", "tail"]
 
 
 def test_help_names_every_command() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +161,12 @@ def test_there_is_a_line_only_on_a_terminal_that_can_draw_one() -> None:
     finally:
         logging.getLogger("adapter").handlers[:] = handlers
         logging.getLogger("adapter").propagate = True
+
+
+def test_the_documentation_shows_the_lines_as_they_are() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    first = Sight(users=62_340, known=0, whole=False, pages=1039, pages_per_second=10.0, seconds=104.0)
+    again = Sight(
+        users=62_340, known=1_000_000, whole=True, pages=1039, pages_per_second=29.8, seconds=35.0, seconds_left=524.0
+    )
+    assert f"\nReading the pool: {describe(first)}\nReading the pool: {describe(again)}\n" in text
