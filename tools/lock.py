@@ -6,6 +6,7 @@ Hashes for every file, no registry's address in any of them. Versions move only 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ LOCKS = {
 }
 #: Locks that stand alone: one group each, none of the project's own requirements.
 GROUPS = ("terraform", "provider", "node", "checkov", "build", "cdktn", "docs")
+#: What users install of their own: names as they stand there, versions those of the tests.
+EXAMPLES = ("examples/receiver/requirements.txt",)
 HEADER = "# Written by `make lock` from pyproject.toml: don't edit.\n"
 
 
@@ -32,10 +35,17 @@ def _compile(target: Path, arguments: tuple[str, ...], *, upgrade: bool) -> None
     target.write_text(text if text.startswith(HEADER) else HEADER + text)
 
 
+def _pin(target: Path, lock: str) -> None:
+    """Give an example's requirements the versions of a lock file."""
+    pins = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", lock, re.MULTILINE))
+    names = [line.partition("==")[0] for line in target.read_text().split()]
+    target.write_text("".join(f"{name}=={pins[name]}\n" for name in names))
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--upgrade", is_flag=True, help="Take the newest versions that pyproject.toml allows.")
 def main(*, upgrade: bool) -> None:
-    """Write requirements/*.txt and tools/npm/package-lock.json."""
+    """Write requirements/*.txt, the examples' requirements and tools/npm/package-lock.json."""
     folder = ROOT / "requirements"
     folder.mkdir(exist_ok=True)
     constraint: tuple[str, ...] = ()
@@ -46,6 +56,9 @@ def main(*, upgrade: bool) -> None:
     for group in GROUPS:
         click.echo(f"lock: requirements/{group}.txt", err=True)
         _compile(folder / f"{group}.txt", ("--group", group), upgrade=upgrade)
+    for example in EXAMPLES:
+        click.echo(f"lock: {example}", err=True)
+        _pin(ROOT / example, (folder / "dev.txt").read_text())
     click.echo("lock: tools/npm/package-lock.json", err=True)
     npm = ["npm", "install", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
     subprocess.run([*npm, "--no-audit", "--no-fund"], cwd=ROOT / "tools/npm", check=True, stdout=sys.stderr)

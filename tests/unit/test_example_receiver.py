@@ -150,7 +150,7 @@ def test_its_requirements_are_the_versions_that_are_tested() -> None:
     locked = (ROOT / "requirements" / "dev.txt").read_text()
     pins = (FOLDER / "requirements.txt").read_text().split()
     assert pins
-    assert [pin for pin in pins if not re.search(rf"^{re.escape(pin)}( |$)", locked, re.MULTILINE)] == []
+    assert [pin for pin in pins if not re.search(rf"^{re.escape(pin)}( |$)", locked, re.MULTILINE)] == [], "make lock"
 
 
 def _read(event: Event) -> Change:
