@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
 
 from adapter.values import Address, address
@@ -110,7 +111,8 @@ VARIABLES: Final = (
     Told(
         "K_OBSERVABILITY_CONFIG",
         "`tracing`: the protocols `http/protobuf`, `stdout` and `none`, endpoint, sampling rate, unless `OTEL_*` "
-        "variables ask for traces; `metrics`: the protocols `prometheus` (endpoint: HOST:PORT) and `none`",
+        "variables ask for traces; `metrics`: the protocols `none` and `prometheus` (endpoint: `:PORT`, or an IP address "
+        "and a port)",
         "the protocol `grpc` of both, `http/protobuf` for metrics (Prometheus goes on), export intervals, profiling",
     ),
     Told(
@@ -173,8 +175,10 @@ class _Reader:
             made |= {"metrics_port": port, "metrics_from": name}
         elif port:
             self._ignore(name, "PrometheusPort", port, "expected a port")
-        if isinstance(host, str) and host:
+        if isinstance(host, str) and _is_ip(host):
             made |= {"metrics_host": host, "metrics_from": name}
+        elif host:
+            self._ignore(name, "PrometheusHost", host, "expected an IP address")
         for key, value in config.items():
             if value in ("", "false", False, None):
                 continue
@@ -197,8 +201,8 @@ class _Reader:
         config = self._object("K_TRACING_CONFIG")
         backend = str(config.get("backend") or "none").lower()
         if backend != "none":
-            rate = config.get("sample-rate")
-            sampler = f", and OTEL_TRACES_SAMPLER_ARG to {rate} for the same share of traces" if rate else ""
+            rate = _shown(config.get("sample-rate"))
+            sampler = f"; for the same share of traces OTEL_TRACES_SAMPLER_ARG to {rate}" if rate != "null" else ""
             why = f"traces are sent as OTLP only; set OTEL_EXPORTER_OTLP_ENDPOINT to a collector{sampler}"
             self._ignore("K_TRACING_CONFIG", "backend", backend, why)
 
@@ -230,9 +234,10 @@ class _Reader:
             try:
                 there: Address = address(endpoint)
             except ValueError:
-                self._ignore(name, "metrics.endpoint", endpoint, "expected HOST:PORT")
-            else:
+                there = Address("", 0)
+            if _is_ip(there.host) and there.port:
                 return {"metrics_host": there.host, "metrics_port": there.port, "metrics_from": name}
+            self._ignore(name, "metrics.endpoint", endpoint, "expected an IP address and a port, or :PORT")
         return {}
 
     def _traces_of(self, name: str, tracing: Mapping[str, Any]) -> TracesWanted | None:
@@ -286,12 +291,24 @@ class _Reader:
         return {name.lower().replace("_", "").replace("-", ""): each for name, each in value.items()}
 
     def _ignore(self, name: str, setting: str, value: object, why: str) -> None:
-        try:
-            shown = json.dumps(value)[:60]
-        except RecursionError:  # read with a few more levels to spare
-            shown = "{...}"
         what = f"{name}: {setting}" if setting else name
-        self.ignored.append(f"{what} {shown} is ignored: {why}")
+        self.ignored.append(f"{what} {_shown(value)} is ignored: {why}")
+
+
+def _shown(value: object) -> str:
+    """A value that may be anything, as the beginning of one line of ASCII."""
+    try:
+        return json.dumps(value)[:60]
+    except RecursionError:  # read with a few more levels to spare
+        return "{...}"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -6,6 +6,7 @@ exception is the original's metric, which dashboards know by its name.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -174,7 +175,10 @@ def serve(metrics: Metrics, host: str, port: int) -> Callable[[], None]:
     registry.register(Collector(metrics))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    server, thread = start_http_server(port, addr=host, registry=registry)
+    try:
+        server, thread = start_http_server(port, addr=host, registry=registry)
+    except UnicodeError:
+        raise OSError(errno.EADDRNOTAVAIL, "no such host") from None
 
     def stop() -> None:
         server.shutdown()

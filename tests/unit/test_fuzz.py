@@ -22,7 +22,7 @@ def test_a_parser_ends_every_input_with_a_result_or_its_own_error(name: str) -> 
     tally = run(target, SEED, range(target.count(300)))
     assert tally.findings == []
     assert tally.accepted, "no input was good: the samples don't fit the parser"
-    assert tally.refused, "no input was bad: the changes don't reach the parser"
+    assert tally.refused or not target.refusals, "no input was bad: the changes don't reach the parser"
 
 
 def broken(parse: Any, secret: str = "") -> Tally:

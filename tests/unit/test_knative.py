@@ -179,7 +179,7 @@ def test_zipkin_is_named_with_what_to_use_instead() -> None:
     (line,) = told.ignored
     assert line.startswith('K_TRACING_CONFIG: backend "zipkin" is ignored')
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in line
-    assert "OTEL_TRACES_SAMPLER_ARG to 0.1" in line
+    assert 'OTEL_TRACES_SAMPLER_ARG to "0.1"' in line
     assert "secret" not in line
 
 
@@ -203,6 +203,34 @@ def test_traces_of_the_newer_variable_are_wanted(spelling: str) -> None:
 def test_traces_that_can_not_be_are_named(tracing: Any, named: str) -> None:
     (line,) = knative.read(observability(tracing=tracing)).ignored
     assert line.startswith(f"K_OBSERVABILITY_CONFIG: {named}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (metrics(PrometheusPort=70_000), "K_METRICS_CONFIG: PrometheusPort 70000 is ignored"),
+        (metrics(PrometheusPort=True), "K_METRICS_CONFIG: PrometheusPort true is ignored"),
+        (metrics(PrometheusHost="no\nhost"), 'K_METRICS_CONFIG: PrometheusHost "no\\nhost" is ignored'),
+        (
+            observability(metrics={"protocol": "prometheus", "endpoint": "9100"}),
+            "K_OBSERVABILITY_CONFIG: metrics.endpoint",
+        ),
+        (
+            observability(metrics={"protocol": "prometheus", "endpoint": "x:1"}),
+            "K_OBSERVABILITY_CONFIG: metrics.endpoint",
+        ),
+    ],
+)
+def test_an_address_that_nobody_could_listen_on_is_named(asked: dict[str, str], named: str) -> None:
+    told = knative.read(asked)
+    (line,) = told.ignored
+    assert line.startswith(named)
+    assert (told.metrics_host, told.metrics_port) == ("", None)
+
+
+def test_the_line_about_zipkin_stays_one_line_whatever_the_rate() -> None:
+    (line,) = knative.read({"K_TRACING_CONFIG": '{"backend":"zipkin","sample-rate":"1\\n"}'}).ignored
+    assert "\n" not in line
 
 
 def test_a_profiler_and_the_rest_are_named() -> None:

@@ -96,6 +96,12 @@ def test_a_component_that_is_no_name_for_prometheus_is_made_one() -> None:
     assert "# TYPE my_source_v2_event_count untyped" in scraped(metrics)
 
 
+@pytest.mark.parametrize("host", ["a" * 70, "\u00e9" * 70])
+def test_a_host_that_is_none_is_an_error_of_the_address(host: str) -> None:
+    with pytest.raises(OSError, match=r"."):
+        serve(Metrics(source=ARN), host, 0)
+
+
 def test_hostile_label_values_are_escaped() -> None:
     metrics = busy()
     metrics.retried('x"} 1\n# HELP injected\ninjected 1')

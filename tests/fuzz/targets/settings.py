@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from adapter import values
-from adapter.config import effective, load
+from adapter.config import effective, load, remarks
 from adapter.errors import ConfigError
 from adapter.variables import VARIABLES
 from tests.fuzz.engine import Target, promise
@@ -120,8 +120,50 @@ def _headers_secret(given: dict[str, str]) -> str:
     return CANARY if f':"{CANARY}' in given["DELIVERY_HEADERS"].replace(" ", "") else ""
 
 
+_KNATIVE: dict[str, Any] = {
+    "K_LOGGING_CONFIG": {
+        "zap-logger-config": '{"level":"warn","encoderConfig":{"timeKey":"ts"}}',
+        "loglevel.awscognitouserpoolsource": "debug",
+    },
+    "K_METRICS_CONFIG": {
+        "PrometheusPort": 9092,
+        "PrometheusHost": "0.0.0.0",
+        "ConfigMap": {"metrics.backend-destination": "opencensus", "profiling.enable": "true"},
+    },
+    "K_TRACING_CONFIG": {"backend": "zipkin", "zipkin-endpoint": "http://zipkin/", "sample-rate": "0.1"},
+    "K_OBSERVABILITY_CONFIG": {
+        "tracing": {"protocol": "http/protobuf", "endpoint": "http://collector:4318", "samplingRate": 0.1},
+        "metrics": {"protocol": "prometheus", "endpoint": "0.0.0.0:9100", "exportInterval": 15},
+        "runtime": {"profiling": "enabled"},
+    },
+}
+_KNATIVE_WORDS = (
+    *(name for sample in _KNATIVE.values() for name in sample),
+    *("level", "encoding", "protocol", "endpoint", "samplingRate", "none", "grpc", "stdout", "http://[", "info", "-1"),
+)
+
+
+def _make_knative(rng: Random) -> dict[str, str]:
+    return {
+        name: written(rng, mutated(rng, sample, _KNATIVE_WORDS)).decode("utf-8", "replace")
+        for name, sample in _KNATIVE.items()
+        if rng.random() < 0.5
+    }
+
+
+def _knative(given: dict[str, str]) -> None:
+    least = {"ARN": POOL, "K_SINK": "http://events.example.com/users"}
+    settings = load({**least, **given})
+    promise(all("\n" not in line for line in settings.ignored), "what is ignored is named in one line")
+    promise(0 <= settings.metrics_port < 65_536, "the port is one")
+    effective({**least, **given})
+    remarks({**least, **given})
+
+
 TARGETS = (
     Target(name="value", make=_make_value, parse=_value, refusals=(ConfigError,)),
+    # No refusals: nothing of Knative's stops the adapter.
+    Target(name="knative", make=_make_knative, parse=_knative, refusals=()),
     Target(name="overrides", make=_make_overrides, parse=_overrides, refusals=(ConfigError,)),
     Target(
         name="environment",
