@@ -160,6 +160,8 @@ def _from_knative(told: Knative, environment: Mapping[str, str]) -> Iterator[tup
     """Fields that Knative's variables set, with the variable. Ours win, but for metrics that are turned off."""
     if told.log_level and not environment.get("LOG_LEVEL"):
         yield "log_level", told.log_level, "K_LOGGING_CONFIG"
+    if told.component and not environment.get("K_COMPONENT"):
+        yield "component", told.component, "K_METRICS_CONFIG"
     if told.metrics_host and not environment.get("METRICS_PROMETHEUS_HOST"):
         yield "metrics_host", told.metrics_host, told.metrics_from
     if not told.prometheus:

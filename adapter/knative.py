@@ -66,7 +66,7 @@ class TracesWanted:
 class Knative:
     """What Knative's variables set.
 
-    `prometheus` says whether metrics are served, `metrics_host` and `metrics_port` where, if that is said, with
+    `component` is the prefix of the original's metric. `prometheus` says whether metrics are served, `metrics_host` and `metrics_port` where, if that is said, with
     `metrics_from`, the variable that says it. `ignored` has one line for everything that has no effect.
     """
 
@@ -75,6 +75,7 @@ class Knative:
     metrics_host: str = ""
     metrics_port: int | None = None
     metrics_from: str = ""
+    component: str = ""
     traces: TracesWanted | None = None
     ignored: tuple[str, ...] = ()
 
@@ -97,8 +98,8 @@ VARIABLES: Final = (
     ),
     Told(
         "K_METRICS_CONFIG",
-        "`metrics.backend-destination`: `prometheus` or `none`; `PrometheusHost` and `PrometheusPort`, unless "
-        "`METRICS_PROMETHEUS_HOST` and `METRICS_PROMETHEUS_PORT` are set",
+        "`metrics.backend-destination`: `prometheus` or `none`; `Component`, `PrometheusHost` and `PrometheusPort`, "
+        "unless `K_COMPONENT`, `METRICS_PROMETHEUS_HOST` and `METRICS_PROMETHEUS_PORT` are set",
         "other backends (Prometheus goes on), reporting periods, `profiling.enable`, "
         "`sink-event-error-reporting.enable`",
     ),
@@ -111,8 +112,8 @@ VARIABLES: Final = (
     Told(
         "K_OBSERVABILITY_CONFIG",
         "`tracing`: the protocols `http/protobuf`, `stdout` and `none`, endpoint, sampling rate, unless `OTEL_*` "
-        "variables ask for traces; `metrics`: the protocols `none` and `prometheus` (endpoint: `:PORT`, or an IP address "
-        "and a port)",
+        "variables ask for traces; `metrics`: the protocols `none` and `prometheus` (endpoint: `:PORT`, or an IP "
+        "address and a port)",
         "the protocol `grpc` of both, `http/protobuf` for metrics (Prometheus goes on), export intervals, profiling",
     ),
     Told(
@@ -170,6 +171,8 @@ class _Reader:
             self._ignore(name, "ConfigMap", config, "expected a JSON object")
             config = {}
         made = self._backend(name, config.get("metrics.backend-destination"), default)
+        if isinstance(component := options.get("Component"), str):
+            made["component"] = component
         host, port = options.get("PrometheusHost"), options.get("PrometheusPort")
         if isinstance(port, int) and port is not True and 0 < port < 65_536:
             made |= {"metrics_port": port, "metrics_from": name}

@@ -70,6 +70,7 @@ def test_the_defaults_of_a_cluster_are_worth_no_line() -> None:
     told = knative.read(DEFAULTS)
     assert told.ignored == ()
     assert (told.log_level, told.prometheus, told.traces) == ("info", True, None)
+    assert told.component == "awscognitouserpoolsource"
     assert config.load({**LEAST, **DEFAULTS, "METRICS_PROMETHEUS_PORT": "9092"}).metrics_port == 9092
 
 
@@ -135,6 +136,8 @@ def test_where_prometheus_scrapes_may_be_told_by_either_unless_we_say_it() -> No
     told = {**LEAST, **metrics(PrometheusPort=9095, PrometheusHost="127.0.0.1")}
     settings = config.load(told)
     assert (settings.metrics_host, settings.metrics_port) == ("127.0.0.1", 9095)
+    assert config.load({**LEAST, **metrics(Component="mine")}).component == "mine"
+    assert config.load({**LEAST, **metrics(Component="mine"), "K_COMPONENT": "ours"}).component == "ours"
     ours = config.load({**told, "METRICS_PROMETHEUS_PORT": "9092", "METRICS_PROMETHEUS_HOST": "::"})
     assert (ours.metrics_host, ours.metrics_port) == ("::", 9092)
     rows = {name: (value, origin) for name, value, origin in config.effective(told)}
