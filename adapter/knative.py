@@ -66,8 +66,9 @@ class TracesWanted:
 class Knative:
     """What Knative's variables set.
 
-    `component` is the prefix of the original's metric. `prometheus` says whether metrics are served, `metrics_host` and `metrics_port` where, if that is said, with
-    `metrics_from`, the variable that says it. `ignored` has one line for everything that has no effect.
+    `component` is the prefix of the original's metric. `prometheus` says whether metrics are served, `metrics_host` and
+    `metrics_port` where, if that is said, with `metrics_from`, the variable that says it. `ignored` has one line for
+    everything that has no effect.
     """
 
     log_level: str | None = None
