@@ -21,8 +21,9 @@ demo: tools ## Deploy to an emulated AWS, change users, see the events, destroy 
 
 .PHONY: test
 test: .test-tools ## Run all tests, real deployments to the emulated AWS among them
-	@# A file's tests stay together: they share what takes long, such as a deployment.
-	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	@# A file's tests stay together: they share what takes long, such as a deployment. The folders come in their order, not
+	@# those files first that have most tests: what takes minutes has few of them, and one worker would end up with it.
+	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: fuzz
 fuzz: tools ## Try 100,000 odd inputs on every parser of outside input (4 minutes on 2 cores): make fuzz INPUTS=2000
@@ -51,6 +52,16 @@ status-docs: tools ## Take the pictures of the status page into docs/ (needs Chr
 .PHONY: docs
 docs: .docs-tools ## Build the docs site into build/site, checked: links, navigation, nothing loaded from elsewhere
 	@$(RUN) python -m tools.site
+
+.PHONY: docs-write
+docs-write: tools ## Write anew what the documents show of the code: tables, command lines, schemas, pictures, outputs
+	@$(RUN) python -m tools.tables
+	@$(RUN) python -m tools.reference
+	@$(RUN) python -m tools.event_schemas
+	@$(RUN) python -m tools.asyncapi
+	@$(RUN) python -m tools.pictures
+	@$(RUN) python -m tools.walkthrough
+	@$(RUN) python -m demo.credentials_guide
 
 .PHONY: docs-serve
 docs-serve: .docs-tools ## Build the docs site and serve it on this machine: make ADDRESS=127.0.0.1:8000 docs-serve
