@@ -29,6 +29,7 @@ NEWER_FORM: Final = f"{UNSEEN} OR created_ms < :created_ms OR {NOT_OLDER}"
 NOT_OF_A_LATER_USER: Final = f"{UNSEEN} OR created_ms <= :created_ms"
 
 logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)
 
 
 def handler(bus_event: Mapping[str, Any], context: object) -> str:
@@ -39,7 +40,7 @@ def handler(bus_event: Mapping[str, Any], context: object) -> str:
     """
     event = bus_event["detail"]
     verdict = _store(event)
-    logger.warning("%s %s", verdict, event["id"])  # never the user: logs live longer than the table
+    logger.info("%s %s", verdict, event["id"])  # never the user: logs live longer than the table
     return verdict
 
 

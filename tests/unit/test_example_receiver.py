@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 import queue_worker
 from change import Change, from_json, read_change
+from hypothesis import given
 from receiver import create_app
 from store import PATIENCE_S, Store, Verdict
 
 from adapter.config import load
-from adapter.model import Event, Kind
+from adapter.model import Event, Kind, User
 from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, binary_headers, structured
 from tests.receiver_contract import ARN, Desk, ReceiverContract, sqlite_url, told, user
+from tests.unit.test_events import BUILDER, USERS, change
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "receiver"
@@ -74,6 +76,21 @@ def test_what_it_can_never_accept_it_answers_with_4xx(
 ) -> None:
     assert desk.post(headers, body) == status
     assert len(desk.rows(table="seen", where="1 = 1")) == (body is JSON and status == 204)
+
+
+@given(USERS)
+def test_it_reads_every_event_that_is_made(who: User) -> None:
+    event = BUILDER.build(change(who))
+    if "\0" in who.username + (who.status or ""):
+        with pytest.raises(ValueError, match="NUL"):
+            _read(event)
+        return
+    read = _read(event)
+    assert (read.source, read.id, read.username) == (event.attributes["source"], event.id, who.username)
+    assert json.loads(read.attributes) == {name: value or "" for name, value in who.attributes}
+    dates = [date for date in (who.created_ms, who.modified_ms) if date is not None] or [0]
+    assert (read.created_ms, read.modified_ms) == (dates[0], dates[-1])
+    assert (read.enabled, read.deleted_ms, read.comes_back) == (bool(who.enabled), None, True)
 
 
 def test_while_the_database_is_locked_it_answers_503_and_the_event_can_come_again(
