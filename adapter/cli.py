@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Final, NoReturn
@@ -61,6 +62,8 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> NoReturn:
     """Run the command line; errors that a person can mend are one line each, without a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is still shown
     try:
         cli(prog_name="python -m adapter")
     except ConfigError as error:

@@ -61,9 +61,12 @@ def environment(manifest: Path | None, source: str | None) -> Mapping[str, str]:
     if len(chosen) != 1:
         names = ", ".join(sorted(each.name for each in sources))
         raise ConfigError(f"{manifest}: --source is {source!r}; expected the name of one of its sources: {names}")
-    for line in chosen[0].warnings:
+    warnings, made = chosen[0].warnings, manifests.environment(chosen[0])
+    for line in warnings:
         click.echo(line, err=True)
-    made = manifests.environment(chosen[0])
+    if not warnings and not made.get("K_SINK") and not os.environ.get("K_SINK"):
+        message = "this sink is made when it is deployed; to use the manifest here set K_SINK, or give an address"
+        click.echo(chosen[0].problem("spec.sink", message), err=True)
     # OpenTelemetry's SDK reads most of its variables by itself.
     os.environ.update({name: value for name, value in made.items() if name.startswith("OTEL_")})
     return {**os.environ, **made}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,25 +49,41 @@ def skip(name: str, found: str) -> Check:
     return Check(name, Mark.SKIP, found)
 
 
-def limited(name: str, look: Callable[[], Iterable[Check]], limit_s: float) -> list[Check]:
-    """What a check says, if it says it in time. Whatever happens in it, the next ones get their turn.
+def limited(name: str, look: Callable[[], Iterable[Check]], limit_s: float) -> Iterator[Check]:
+    """What a check says, as far as it says it in time. Whatever happens in it, the next ones get their turn.
 
     Args:
         name: of the check, should it say nothing itself.
         look: makes the checks.
         limit_s: after so many seconds it is left alone, in a thread that does not outlive the process.
     """
-    answers: queue.SimpleQueue[list[Check]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Check | None] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            found = list(look())
+            for check in look():
+                answers.put(check)
         except Exception as error:  # noqa: BLE001 - the boundary of a check: a bug in one must not hide the others
-            found = [fail(name, f"this check is broken ({type(error).__name__})", "please report it as a bug")]
-        answers.put(found)
+            answers.put(_broken(name, error))
+        answers.put(None)
 
     threading.Thread(target=run, name=f"check {name}", daemon=True).start()
-    try:
-        return answers.get(timeout=limit_s)
-    except queue.Empty:
-        return [fail(name, f"no answer within {limit_s:g} s", "look at the network, or give it longer: --timeout")]
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            check = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            yield fail(name, f"no answer within {limit_s:g} s", "look at the network, or give it longer: --timeout")
+            return
+        if check is None:
+            return
+        yield check
+
+
+def _broken(name: str, error: Exception) -> Check:
+    """What stopped a check. Its text is left out: it may quote what it stumbled over."""
+    kind = type(error)
+    if kind.__module__ == "botocore.exceptions":
+        mend = "check the AWS configuration of this machine: AWS_PROFILE, ~/.aws/config, regions, endpoints"
+        return fail(name, f"botocore can't go on ({kind.__name__})", mend)
+    return fail(name, f"this check is broken ({kind.__name__})", "please report it as a bug")

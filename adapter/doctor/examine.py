@@ -99,7 +99,7 @@ def look_at_sinks(found: Surroundings, *, send: bool, limit_s: float) -> Iterato
             yield from _sink(plan, settings)
 
 
-def _sink(plan: SinkPlan, settings: Settings) -> list[Check]:
+def _sink(plan: SinkPlan, settings: Settings) -> Iterator[Check]:
     def opened() -> Sink:
         import boto3  # 0.3 s to import: only for sinks on AWS, when something is sent
 

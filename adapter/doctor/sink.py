@@ -94,7 +94,7 @@ def _http(plan: SinkPlan) -> Iterator[Check]:
         yield from (fail(plan.name, problem) for problem in error.problems)
         return
     route = address.route
-    via = f"the proxy {route.host}" if route.tunnel or route.host not in address.target else route.host
+    via = route.host if route.host == urlsplit(address.target).hostname else f"the proxy {route.host}"
     yield from _resolved(plan.name, route.host, route.port, via)
     try:
         sock = route.connect(plan.limit_s / 3)

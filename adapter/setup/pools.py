@@ -34,8 +34,13 @@ class Listed:
 
 
 def default_region(session: Session, environ: Mapping[str, str]) -> str:
-    """The region of AWS_REGION, AWS_DEFAULT_REGION or the profile; "": none is set."""
-    return environ.get("AWS_REGION") or str(session.get_config_variable("region") or "")
+    """The region of AWS_REGION, AWS_DEFAULT_REGION or the profile; "": none is set, or the profile is not there."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return environ.get("AWS_REGION") or str(session.get_config_variable("region") or "")
+    except BotoCoreError:
+        return ""
 
 
 def list_pools(session: Session, region: str) -> Listed:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -50,3 +52,23 @@ def test_a_bug_is_told_without_the_data_it_stumbled_over(
     assert "this is a bug (KeyError)" in told
     assert "in stumble" in told
     assert "canary" not in told
+
+
+def test_a_manifest_whose_sink_is_made_by_the_deployment_says_so(tmp_path: Path) -> None:
+    arn = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
+    file = tmp_path / "source.yaml"
+    file.write_text(
+        "apiVersion: sources.triggermesh.io/v1alpha1\nkind: AWSCognitoUserPoolSource\nmetadata: {name: customers}\n"
+        f"spec:\n  arn: {arn}\n  sink: {{sqs: {{create: users}}}}\n"
+    )
+    result = CliRunner().invoke(cli, ["config", "--manifest", str(file)])
+    assert f"{file}:6: document 1: spec.sink: this sink is made when it is deployed" in result.stderr
+
+
+def test_a_name_that_the_terminals_encoding_lacks_is_shown_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text('{"changetype":"created","partitionkey":"\\u6771"}\n')
+    command = [sys.executable, "-m", "adapter", "tail", "--no-follow", str(file)]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run(command, env=latin, capture_output=True, text=True, check=True)
+    assert "\\u6771" in result.stdout

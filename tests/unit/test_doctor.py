@@ -101,13 +101,14 @@ def test_without_arn_and_sink_the_rest_is_still_looked_at(tmp_path: Path, monkey
 def test_a_check_that_hangs_is_left_alone_after_its_time() -> None:
     over = threading.Event()
 
-    def hang() -> list[Check]:
+    def hang() -> Iterator[Check]:
+        yield ok("sink", "it is there")
         over.wait(60)
-        return []
 
-    (check,) = limited("clock", hang, 0.05)
+    said, check = limited("sink", hang, 0.1)
     over.set()
-    assert (check.name, check.mark, check.found) == ("clock", Mark.FAIL, "no answer within 0.05 s")
+    assert said.found == "it is there"
+    assert (check.name, check.mark, check.found) == ("sink", Mark.FAIL, "no answer within 0.1 s")
 
 
 def test_a_check_that_breaks_is_told_without_the_data_it_stumbled_over() -> None:
@@ -118,6 +119,14 @@ def test_a_check_that_breaks_is_told_without_the_data_it_stumbled_over() -> None
     assert check.mark is Mark.FAIL
     assert "broken (KeyError)" in check.found
     assert "canary" not in line_of(check)
+
+
+def test_a_profile_that_is_not_there_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "canary")
+    found = checked(f"arn:aws:sqs:eu-central-1:{POOL.account}:users")
+    assert marks(found) == ["fail"]
+    assert "ProfileNotFound" in found[0].found
+    assert "AWS_PROFILE" in found[0].mend
 
 
 def test_a_line_says_what_was_found_and_below_how_to_mend_it() -> None:
