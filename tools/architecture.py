@@ -6,9 +6,12 @@ tests/unit/test_architecture.py holds the code to `ALLOWED`; the picture of docs
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+#: What is no program, and yet explained.
+_OTHERS = ("demo", "benchmarks", "tools")
 #: The programs of the repository, from the top of a deployment to its foundation.
 PROGRAMS = ("main", "stacks", "iam", "adapter")
 #: What each may import of the others: packages or modules. Arrows go one way, and adapter imports none of them.
@@ -59,6 +62,34 @@ def summary(path: Path) -> str:
     file = path / "__init__.py" if path.is_dir() else path
     text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     return text.split("\n\n")[0].replace("\n", " ")
+
+
+def rules_table() -> str:
+    """What each program may import of the others, in Markdown."""
+    rows = [(f"`{name}`", ", ".join(f"`{each}`" for each in sorted(ALLOWED[name])) or "nothing") for name in PROGRAMS]
+    return _table(("program", "may import of the others"), rows)
+
+
+def packages_table() -> str:
+    """Every package and what it is, by its own docstring, in Markdown."""
+    folders = [ROOT / "main.py"]
+    for name in (*PROGRAMS[1:], *_OTHERS):
+        inner = sorted(path.parent for path in (ROOT / name).glob("*/__init__.py"))
+        folders += [ROOT / name, *(path for path in inner if name in PROGRAMS)]
+    return _table(
+        ("package", "what it is"), [(f"`{each.relative_to(ROOT).as_posix()}`", summary(each)) for each in folders]
+    )
+
+
+def modules_table() -> str:
+    """The adapter's modules that are in no package of their own, in Markdown."""
+    files = [path for path in sorted((ROOT / "adapter").glob("*.py")) if not path.name.startswith("__")]
+    return _table(("module", "what it is"), [(f"`{path.stem}`", summary(path)) for path in files])
+
+
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
+    lines = [head, ("---", "---"), *((left, right.replace("|", "\\|")) for left, right in rows)]
+    return "\n".join(f"| {left} | {right} |" for left, right in lines)
 
 
 def _name(root: Path, path: Path) -> str:

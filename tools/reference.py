@@ -1,7 +1,4 @@
-"""Writes what the docs repeat of the code: `python -m tools.reference`, `--check` only compares.
-
-docs/cli.md is made of the command lines' own help; the tables of docs/architecture.md of the modules' own docstrings.
-"""
+"""Writes docs/cli.md from the command lines' own help: `python -m tools.reference`, `--check` only compares."""
 
 from __future__ import annotations
 
@@ -14,9 +11,7 @@ from pathlib import Path
 
 import click
 
-from tools.architecture import ALLOWED, PROGRAMS, summary
-
-ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 #: Each command line, where its click command is, and what it is for.
 COMMAND_LINES = {
     "adapter": ("adapter.cli", "cli"),
@@ -32,43 +27,8 @@ Every command takes `-h` and `--help`.
 """
 
 
-#: What is no program, and yet explained.
-_OTHERS = ("demo", "benchmarks", "tools")
-
-
-def rendered() -> dict[str, str]:
-    """The documents as they should be, by their names in docs/."""
-    architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    for name, table in {"rules": _rules(), "packages": _packages(), "adapter": _modules()}.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        before, _, rest = architecture.partition(begin)
-        architecture = before + begin + table + end + rest.partition(end)[2]
-    return {"cli.md": _command_lines(), "architecture.md": architecture}
-
-
-def _rules() -> str:
-    rows = [(f"`{name}`", ", ".join(f"`{each}`" for each in sorted(ALLOWED[name])) or "nothing") for name in PROGRAMS]
-    return _table(("program", "may import of the others"), rows)
-
-
-def _packages() -> str:
-    folders = [ROOT / "main.py"]
-    for name in (*PROGRAMS[1:], *_OTHERS):
-        inner = sorted(path.parent for path in (ROOT / name).glob("*/__init__.py"))
-        folders += [ROOT / name, *(path for path in inner if name in PROGRAMS)]
-    return _table(("package", "what it is"), [(f"`{_path(each)}`", _cell(summary(each))) for each in folders])
-
-
-def _modules() -> str:
-    files = [path for path in sorted((ROOT / "adapter").glob("*.py")) if not path.name.startswith("__")]
-    return _table(("module", "what it is"), [(f"`{path.stem}`", _cell(summary(path))) for path in files])
-
-
-def _path(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def _command_lines() -> str:
+def rendered() -> str:
+    """The document as it should be."""
     parts = [_HEAD]
     for name, (module, attribute) in COMMAND_LINES.items():
         command: click.Command = getattr(importlib.import_module(module), attribute)
@@ -138,20 +98,14 @@ def _anchor(heading: str) -> str:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 if a document is not what it should be.")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 if the document is not what it should be.")
 def main(*, check: bool) -> None:
-    """Write docs/cli.md and the tables of docs/architecture.md from the code."""
-    stale = False
-    for name, text in rendered().items():
-        path = ROOT / "docs" / name
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale = True
-        if check:
-            click.echo(f"docs/{name} is not what the code says now; run: python -m tools.reference", err=True)
-        else:
-            path.write_text(text, encoding="utf-8")
-    sys.exit(1 if check and stale else 0)
+    """Write docs/cli.md from the programs' own help."""
+    text = rendered()
+    if check and (not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != text):
+        click.echo("docs/cli.md is not what the programs say now; run: python -m tools.reference", err=True)
+        sys.exit(1)
+    DOCUMENT.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,16 +13,23 @@ from typing import Final
 
 import click
 
-from adapter import emf, knative, prometheus
+from adapter import emf, knative, prometheus, variables
+from adapter.manifest import schema as manifest
 from adapter.tracing import settings as tracing
+from tools import architecture
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 #: What makes each table.
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "variables": variables.markdown,
+    "manifest": manifest.markdown,
     "prometheus": prometheus.markdown,
     "emf": emf.markdown,
     "knative": knative.markdown,
     "opentelemetry": tracing.markdown,
+    "rules": architecture.rules_table,
+    "packages": architecture.packages_table,
+    "modules": architecture.modules_table,
 }
 _PLACE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -33,7 +40,7 @@ def rendered(text: str) -> str:
     Raises:
         KeyError: a table of this name is not known.
     """
-    return _PLACE.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n{match[3]}", text)
+    return _PLACE.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]().strip()}\n\n{match[3]}", text)
 
 
 def documents() -> list[Path]:

@@ -34,7 +34,7 @@ GUIDE = ROOT / "docs" / "get-started.md"
 #: How long a command, or the lines that are expected of one that goes on, may take.
 TIMEOUT_S = 60.0
 #: The ports that the document names.
-_PORTS = ("5000", "8000", "8080", "8081", "9090")
+_PORTS = ("5000", "8090", "8080", "8081", "9090")
 _BLOCK = re.compile(
     r"(?P<head><!-- terminal (?P<name>\d)(?P<how>: stays| goes on|) -->\n```[a-z]*\n)(?P<body>.*?)(?P<foot>```\n)",
     re.DOTALL,

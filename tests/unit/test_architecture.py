@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tools import reference
+from tools import reference, tables
 from tools.architecture import ALLOWED, PROGRAMS, imports, within
 from tools.pictures import __main__ as pictures
 from tools.pictures import architecture, timing
@@ -56,10 +56,14 @@ def test_one_file_imports_cdktf() -> None:
     assert [path.relative_to(ROOT).as_posix() for path in found] == ["stacks/bindings.py"]
 
 
-@pytest.mark.parametrize("name", ["cli.md", "architecture.md"])
-def test_the_reference_is_what_the_code_says(name: str) -> None:
-    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert reference.rendered()[name] == written, "run: python -m tools.reference"
+@pytest.mark.parametrize("document", tables.documents(), ids=lambda path: path.name)
+def test_a_documents_tables_are_those_of_the_code(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert tables.rendered(text) == text, "run: python -m tools.tables"
+
+
+def test_the_command_lines_are_those_of_the_code() -> None:
+    assert reference.rendered() == reference.DOCUMENT.read_text(encoding="utf-8"), "run: python -m tools.reference"
 
 
 def test_the_pictures_are_what_figures_and_code_give() -> None:
