@@ -1,6 +1,6 @@
 """What a release needs besides the code: version, CHANGELOG and tag that agree, and notes (docs/releasing.md).
 
-python -m tools.release prepare 0.2.0          write the version, and close the CHANGELOG's Unreleased part under it
+python -m tools.release prepare 0.2.0          write the version everywhere, and date the CHANGELOG's Unreleased part
 python -m tools.release check [--tag v0.2.0]   say what does not agree
 python -m tools.release notes                  print the CHANGELOG's part of this version
 """
@@ -8,7 +8,6 @@ python -m tools.release notes                  print the CHANGELOG's part of thi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +22,8 @@ UNRELEASED: Final = "Unreleased"
 #: Semantic Versioning without build metadata, which neither an image's tag nor the package index allows.
 _VERSION: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _ASSIGNMENT: Final = re.compile(r'(?m)^VERSION: Final = "(.*)"$')
+#: An image of ours by its tag, in what people copy: the guides and examples/.
+_IMAGE: Final = re.compile(r"(cognito-source:)(\d+\.\d+\.\d+)\b")
 _HEADING: Final = re.compile(r"(?m)^## (.*)$")
 #: The kinds of change of Keep a Changelog 1.1.0.
 KINDS: Final = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
@@ -129,6 +130,22 @@ def prepared(version_file: str, changelog: str, version: str, today: date) -> tu
     return _ASSIGNMENT.sub(assignment, version_file, count=1), changelog.replace(f"## {UNRELEASED}", heading, 1)
 
 
+def copied(root: Path = ROOT) -> list[Path]:
+    """The files from which people copy: they name the image."""
+    files = [*(root / "docs").glob("*.md"), *(root / "examples").rglob("*.yaml"), root / "README.md"]
+    return sorted(file for file in files if file.is_file() and _IMAGE.search(file.read_text()))
+
+
+def stale(version: str, root: Path = ROOT) -> list[str]:
+    """Which of them name another version of the image, one line each."""
+    return [
+        f"{file.relative_to(root)}: names cognito-source:{found}, expected {version}"
+        for file in copied(root)
+        for _, found in _IMAGE.findall(file.read_text())
+        if found != version
+    ]
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Prepare and check a release; docs/releasing.md says what to do when."""
@@ -137,16 +154,15 @@ def main() -> None:
 @main.command()
 @click.argument("version")
 def prepare(version: str) -> None:
-    """Write VERSION, and close the CHANGELOG's Unreleased part under it, with today's date."""
-    _prepare(version, lambda: datetime.now(UTC).date())
-
-
-def _prepare(version: str, today: Callable[[], date]) -> None:
+    """Write VERSION wherever it stands, and close the CHANGELOG's Unreleased part under it, with today's date."""
     files = [ROOT / VERSION_FILE, ROOT / CHANGELOG]
     try:
-        texts = prepared(files[0].read_text(), files[1].read_text(), version, today())
+        texts: tuple[str, ...] = prepared(files[0].read_text(), files[1].read_text(), version, datetime.now(UTC).date())
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+    for file in copied():
+        files.append(file)
+        texts = (*texts, _IMAGE.sub(rf"\g<1>{version}", file.read_text()))
     for file, text in zip(files, texts, strict=True):
         file.write_text(text)
         click.echo(f"wrote {file.relative_to(ROOT)}")
@@ -157,7 +173,7 @@ def _prepare(version: str, today: Callable[[], date]) -> None:
 def check(tag: str | None) -> None:
     """Check that version, CHANGELOG and tag agree; exit code 1 if they don't."""
     version = version_of()
-    found = problems(version, (ROOT / CHANGELOG).read_text(), tag)
+    found = [*problems(version, (ROOT / CHANGELOG).read_text(), tag), *stale(version)]
     for problem in found:
         click.echo(f"release: {problem}", err=True)
     if found:

@@ -50,6 +50,14 @@ def test_version_changelog_and_tag_agree() -> None:
     assert release.notes(VERSION, changelog)
 
 
+def test_what_people_copy_names_this_version_of_the_image(tmp_path: Path) -> None:
+    assert release.stale(VERSION) == []
+    assert ROOT / "examples/kubernetes/deployment.yaml" in release.copied()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/a.md").write_text(f"Use cognito-source:0.0.9, or registry.example.com/cognito-source:{VERSION}.")
+    assert release.stale(VERSION, tmp_path) == [f"docs/a.md: names cognito-source:0.0.9, expected {VERSION}"]
+
+
 def test_the_version_is_written_in_one_place() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" not in project["project"]
