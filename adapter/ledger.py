@@ -17,7 +17,7 @@ from adapter.errors import StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.index import Index
 from adapter.log import Action
-from adapter.metrics import Metrics
+from adapter.metrics import Ended, Metrics
 from adapter.model import Change, Event, Kind, KnownUser, User
 from adapter.state.base import Store
 
@@ -209,8 +209,7 @@ class Ledger:
         """
         if results := self._courier.collect(timeout_s):
             now_ms = self._wall_ms()
-            for result in results:
-                self._resolve(result, now_ms)
+            self._metrics.finished([self._resolve(result, now_ms) for result in results])
         self._metrics.in_flight, self._metrics.undelivered = self._courier.in_flight, len(self._resting)
         if self._told and not (lazy and self._can_wait()):
             self._apply(())
@@ -241,16 +240,17 @@ class Ledger:
                 self._successors += waiting
         return done
 
-    def _resolve(self, result: Result, now_ms: int) -> None:
+    def _resolve(self, result: Result, now_ms: int) -> Ended:
+        """Note what became of a change; returns what is to be counted."""
         item = self._open.pop(result.event.key)
         change = item.change
         lag_s = None
         if change.kind is not Kind.SNAPSHOT and change.kind is not Kind.REPLAY:
             lag_s = max(0.0, (now_ms - change.time_ms) / 1000)
-        self._metrics.finished(result, change.kind, lag_s)
+        end = (result, change.kind, lag_s)
         if result.status is Status.UNDELIVERED:
             self._rest(item, result)
-            return
+            return end
         self._resting.pop(change.username, None)
         if not self._told:
             self._told_since_s = self._monotonic()
@@ -262,6 +262,7 @@ class Ledger:
             )
         elif logger.isEnabledFor(logging.DEBUG):
             logger.debug("Delivered", extra={"action": Action.DELIVERED, "event_id": result.event.id})
+        return end
 
     def _rest(self, item: _Open, result: Result) -> None:
         before = self._resting.get(item.change.username)

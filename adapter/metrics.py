@@ -6,8 +6,9 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from adapter.delivery import Result, Status
@@ -23,6 +24,11 @@ DELIVERY_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 INTERVAL_VALUES: Final = 100
 #: Codes of results whose event was not sent by this attempt series: the original counts what it sent.
 _NOT_SENT: Final = frozenset({"closed", "not_held", "order"})
+
+
+#: The end of a delivery: its result, the kind of its change, and the seconds since the user changed; None where that
+#: says nothing.
+Ended = tuple[Result, Kind, float | None]
 
 
 class Sent(NamedTuple):
@@ -45,10 +51,12 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def add(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+    def add(self, values: Iterable[float]) -> None:
+        """Count values."""
+        bounds, counts = self.bounds, self.counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+            self.total += value
 
     def read(self) -> Buckets:
         """What was counted."""
@@ -172,30 +180,33 @@ class Metrics:
         #: The last deliveries as plain tuples of what Finished names, which cost less; None: nobody wants to know.
         self.recent: deque[tuple[float, Kind, Mapping[str, str], str, Status, str, float | None]] | None = None
 
-    def finished(self, result: Result, kind: Kind, lag_s: float | None) -> None:
-        """The delivery of an event ended. `lag_s`: time since the user changed; None where that says nothing."""
-        delivered = result.status is Status.DELIVERED
+    def finished(self, ends: Iterable[Ended]) -> None:
+        """Deliveries of events ended. Those that ended alike, as most do, are counted together."""
         with self._lock:
-            if delivered or result.code not in _NOT_SENT:
-                self._sent[result.event.attributes["type"], result.code, delivered] += 1
-            self._events[kind.value, result.status.value] += 1
-            if result.attempts > 1:
-                self._delivery_retries += result.attempts - 1
-            interval = self._interval
-            if delivered:
-                interval.kinds[kind] += 1
-                self._delivery.add(result.latency_s)
-            elif result.status is Status.DEAD_LETTERED:
-                interval.dead_letters += 1
-            if delivered and lag_s is not None:
-                self._lag.add(lag_s)
-                interval.lag_s.append(lag_s)
-                del interval.lag_s[:-INTERVAL_VALUES]
-            if self.recent is not None:
+            for (event_type, code, status, kind), group in groupby(ends, _alike):
+                self._ended(event_type, code, status, kind, list(group))
+
+    def _ended(self, event_type: str, code: str, status: Status, kind: Kind, ends: Sequence[Ended]) -> None:
+        delivered = status is Status.DELIVERED
+        if delivered or code not in _NOT_SENT:
+            self._sent[event_type, code, delivered] += len(ends)
+        self._events[kind.value, status.value] += len(ends)
+        self._delivery_retries += sum(result.attempts - 1 for result, _, _ in ends if result.attempts > 1)
+        interval = self._interval
+        if delivered:
+            interval.kinds[kind] += len(ends)
+            self._delivery.add(result.latency_s for result, _, _ in ends)
+            lags = [lag_s for _, _, lag_s in ends if lag_s is not None]
+            self._lag.add(lags)
+            interval.lag_s += lags[-INTERVAL_VALUES:]
+            del interval.lag_s[:-INTERVAL_VALUES]
+        elif status is Status.DEAD_LETTERED:
+            interval.dead_letters += len(ends)
+        if self.recent is not None:
+            now_s = self.wall_s()
+            for result, _, lag_s in ends[-(self.recent.maxlen or 0) :]:
                 event = result.event
-                self.recent.append(
-                    (self.wall_s(), kind, event.attributes, event.key, result.status, result.code, lag_s)
-                )
+                self.recent.append((now_s, kind, event.attributes, event.key, status, code, lag_s))
 
     def retried(self, code: str) -> None:
         """A page is asked for again, because of a fault with this code."""
@@ -290,3 +301,8 @@ def _grouped(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     for name, count in pairs:
         grouped[name] += count
     return dict(grouped)
+
+
+def _alike(end: Ended) -> tuple[str, str, Status, Kind]:
+    result, kind, _ = end
+    return result.event.attributes["type"], result.code, result.status, kind

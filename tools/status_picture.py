@@ -114,7 +114,7 @@ class Day:
             "changed": self._random.choice(_CHANGED) if kind is Kind.UPDATED else "",
         }
         event = Event(attributes=attributes, data=b"", key=username or self._random.randbytes(4).hex())
-        self.metrics.finished(Result(event=event, status=status, code=code), kind, lag_s)
+        self.metrics.finished([(Result(event=event, status=status, code=code), kind, lag_s)])
 
 
 def take(browser: Browser, url: str, target: Path, *, dark: bool) -> None:

@@ -166,7 +166,7 @@ def test_11_time_is_when_the_user_changed(pool: MemoryPool, sink: MemorySink, st
 def test_12_metrics_keep_their_names() -> None:
     metrics = Metrics(source=ARN, namespace="crm", name="users")
     event = Event(attributes={"type": "com.amazon.cognito-idp.sync_trigger", "id": "1"}, data=b"", key="bob")
-    metrics.finished(Result(event=event, status=Status.DELIVERED, code="202"), Kind.CREATED, None)
+    metrics.finished([(Result(event=event, status=Status.DELIVERED, code="202"), Kind.CREATED, None)])
     (original, *_) = Collector(metrics).collect()
     (sample,) = original.samples
     assert sample.name == "awscognitouserpoolsource_event_count"
@@ -279,7 +279,7 @@ def test_22_a_second_adapter_waits_for_the_first(aws: EmulatedAws, http: Recordi
     users = Users(aws)
     made = settings(aws, users.arn, http.url)
     with adapter(made, tmp_path) as first, adapter(made, tmp_path) as second:
-        wait_until(lambda: {"started"} & {*first.actions(), *second.actions()})
+        wait_until(lambda: {"baseline_done"} & {*first.actions(), *second.actions()})
         users.create("bob")
         wait_until(lambda: http.events)
         leader = first if "started" in first.actions() else second
@@ -315,7 +315,7 @@ def test_24_an_answer_without_a_status_is_counted_all_the_same() -> None:
     metrics = Metrics(source=ARN)
     event = Event(attributes={"type": "t", "id": "1"}, data=b"", key="bob")
     for status, code in ((Status.DELIVERED, ""), (Status.UNDELIVERED, "timeout"), (Status.UNDELIVERED, "")):
-        metrics.finished(Result(event=event, status=status, code=code), Kind.CREATED, 1.0)
+        metrics.finished([(Result(event=event, status=status, code=code), Kind.CREATED, 1.0)])
     assert metrics.status()["events"] == {"delivered": 1, "undelivered": 2}
 
 

@@ -150,7 +150,7 @@ def test_an_idle_minute_is_allowed_too(stream: io.StringIO) -> None:
 def test_a_line_never_has_more_values_than_the_format_allows(emf: Emf, metrics: Metrics) -> None:
     for number in range(300):
         metrics.swept("complete", 0.1)
-        metrics.finished(result("delivered", "202"), Kind.SNAPSHOT, number)
+        metrics.finished([(result("delivered", "202"), Kind.SNAPSHOT, number)])
     line = check(emf.line())
     assert (len(line["SweepSeconds"]), len(line["LagSeconds"])) == (100, 100)
     assert line["LagSeconds"][-1] == 299

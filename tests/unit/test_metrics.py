@@ -36,19 +36,19 @@ def test_the_totals_are_by_kind_and_by_how_things_ended(metrics: Metrics) -> Non
 )
 def test_the_tags_of_the_original_say_what_the_sink_answered(code: str, tags: tuple[str, ...]) -> None:
     metrics = Metrics(source=ARN)
-    metrics.finished(result("undelivered", code), Kind.CREATED, None)
+    metrics.finished([(result("undelivered", code), Kind.CREATED, None)])
     assert metrics.totals().sent == {Sent(TYPE, *tags): 1}
 
 
 def test_a_sink_without_http_counts_as_200_as_the_original_has_no_other() -> None:
     metrics = Metrics(source=ARN)
-    metrics.finished(result("delivered", ""), Kind.CREATED, 0.1)
+    metrics.finished([(result("delivered", ""), Kind.CREATED, 0.1)])
     assert metrics.totals().sent == {Sent(TYPE, "200", "2xx", "", ""): 1}
 
 
 @pytest.mark.parametrize("code", ["closed", "not_held", "order"])
 def test_an_event_that_was_not_sent_does_not_count_as_sent(code: str) -> None:
     metrics = Metrics(source=ARN)
-    metrics.finished(result("undelivered", code), Kind.CREATED, None)
+    metrics.finished([(result("undelivered", code), Kind.CREATED, None)])
     assert metrics.totals().sent == {}
     assert metrics.totals().statuses == {"undelivered": 1}

@@ -27,7 +27,7 @@ class World:
         self.history = History(lambda: self.now_s)
 
     def tell(self, kind: Kind = Kind.CREATED, lag_s: float | None = 0.2, status: Status = Status.DELIVERED) -> None:
-        self.metrics.finished(Result(event=EVENT, status=status, code="200"), kind, lag_s)
+        self.metrics.finished([(Result(event=EVENT, status=status, code="200"), kind, lag_s)])
 
     def tick(self, seconds: float = 0.0) -> None:
         self.now_s += seconds

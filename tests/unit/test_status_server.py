@@ -44,7 +44,7 @@ class World:
             attributes = {"id": f"id-{number}", "type": "t", "time": "2026-11-23T12:00:00Z", "changed": "status"}
             event = Event(attributes=attributes, data=b"", key=name)
             result = Result(event=event, status=Status.DELIVERED, code="202")
-            self.metrics.finished(result, Kind.UPDATED, 0.25)
+            self.metrics.finished([(result, Kind.UPDATED, 0.25)])
         self.metrics.users = 2
         self.metrics.swept("complete", 1.5, 7)
 
@@ -144,7 +144,7 @@ def test_usernames_are_shown_when_somebody_asks_for_them() -> None:
 def test_only_the_last_events_are_kept(world: World) -> None:
     event = Event(attributes={"id": "x", "type": "t"}, data=b"", key="bob")
     for _ in range(500):
-        world.metrics.finished(Result(event=event, status=Status.DELIVERED, code="200"), Kind.CREATED, 0.1)
+        world.metrics.finished([(Result(event=event, status=Status.DELIVERED, code="200"), Kind.CREATED, 0.1)])
     assert len(world.report.status("15m")["last_events"]) == 50
 
 
