@@ -96,6 +96,7 @@ import importlib, pkgutil, sys, adapter
 for module in pkgutil.walk_packages(adapter.__path__, "adapter."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
+importlib.import_module("adapter.status.document").load()  # its files are there too
 print(sorted({"cdktf", "jsii", "moto", "iam", "stacks", "pip"} & {name.split(".")[0] for name in sys.modules}))
 """
     done = subprocess.run(

@@ -41,6 +41,8 @@ def test_the_adapter_accepts_the_environment_of_its_container(adapter_stack: Syn
     assert variables["STATE_URL"] == "dynamodb://cognito-source-customers?region=eu-central-1"
     assert variables["METRICS_EMF"] == "true"
     assert variables["CREDENTIALS_SECRET_ARN"] == "${aws_secretsmanager_secret.customers_key.arn}"
+    # The image turns the status page off; nothing turns it on again.
+    assert "STATUS_ADDRESS" not in variables
 
 
 def test_no_secret_is_in_the_environment_of_the_container(adapter_stack: Synthesize) -> None:

@@ -42,13 +42,13 @@ const tick = (value, unit) => {
 
 // The end of an axis: a round number that leaves a little air above the highest value, and whose half is round too.
 const ROUND = {
-  count: [1, 2, 4, 6, 8, 10, 20, 40, 60, 80].flatMap((step) => [step, step * 100, step * 1e4, step * 1e6]),
+  count: [1, 100, 1e4, 1e6].flatMap((power) => [1, 2, 4, 6, 8, 10, 20, 40, 60, 80].map((step) => step * power)),
   rate: [0.1, 0.2, 0.4, 0.6, 1, 2, 4, 6, 8, 10, 20, 40, 60, 80, 100, 200, 400, 1000],
   seconds: [0.1, 0.2, 0.4, 1, 2, 4, 6, 10, 20, 40, 60, 120, 240, 360, 600, 1200, 2400, 3600, 7200, 14400, 28800, 86400],
 };
 const roundUp = (value, least, unit) => {
   const wanted = Math.max(value * 1.05, least);
-  return ROUND[unit].sort((a, b) => a - b).find((end) => end >= wanted) ?? wanted;
+  return ROUND[unit].find((end) => end >= wanted) ?? wanted;
 };
 
 // A scale from value to a part of the height, and where its lines are. Lags span decades: theirs is logarithmic.
