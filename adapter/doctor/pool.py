@@ -88,8 +88,9 @@ def credential_checks(settings: Settings, sessions: list[Session]) -> Iterator[C
     from adapter.cognito.faults import translate
 
     name = "credentials"
+    credentials = PoolCredentials(settings)
     try:
-        session = PoolCredentials(settings)()
+        session = credentials()
         found = session.get_credentials()
     except AdapterError as error:
         yield fail(name, str(error))
@@ -110,6 +111,19 @@ def credential_checks(settings: Settings, sessions: list[Session]) -> Iterator[C
         return
     sessions.append(session)
     yield ok(name, _source(settings, session, found))
+    if settings.access_key_id and settings.credentials_secret_arn:
+        yield _secret_check(name, credentials)
+
+
+def _secret_check(name: str, credentials: PoolCredentials) -> Check:
+    """Whether the secret could be read in place of the key: what a rotation without a restart stands on."""
+    try:
+        credentials()  # asked again, they look into the secret
+    except CredentialsError as error:
+        if error.code != "SameKey":
+            return warn(name, str(error), "until then a rotation needs a restart")
+        return ok(name, "the secret can be read and holds this key: a rotation needs no restart")
+    return ok(name, "the secret can be read and holds another key, which is used once this one is refused")
 
 
 def _source(settings: Settings, session: Session, found: Any) -> str:
@@ -118,8 +132,6 @@ def _source(settings: Settings, session: Session, found: Any) -> str:
         place = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         if settings.session_token:
             place += ", temporary"
-        if settings.credentials_secret_arn:
-            place += ", and once they are refused those of the secret of CREDENTIALS_SECRET_ARN"
     elif settings.credentials_secret_arn:
         place = "the secret of CREDENTIALS_SECRET_ARN"
     else:

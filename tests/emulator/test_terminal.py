@@ -17,7 +17,6 @@ from adapter import manifest
 from adapter.cli import cli
 from demo.aws import ACCOUNT, REGION, EmulatedAws
 from tests.emulator.process import ROOT, Users, adapter, settings
-from tests.support import wait_until
 from tests.terminal import on_a_terminal
 
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
@@ -98,6 +97,22 @@ def test_what_the_key_may_not_do_is_told_with_what_to_add(enforced: EmulatedAws)
     (state,) = by_name(checks, "state")
     assert state["mark"] == "fail"
     assert "dynamodb:GetItem" in state["found"]
+
+
+def test_the_secret_behind_a_key_is_read_for_the_day_of_its_rotation(aws: EmulatedAws, tmp_path: Path) -> None:
+    users = Users(aws)
+    made = settings(aws, users.arn, "stdout:")
+    role = tmp_path / "credentials"  # stands for the task's role: the key of the environment is the pool's alone
+    role.write_text("[default]\naws_access_key_id = AKIAROLE\naws_secret_access_key = of-the-role\n")
+    made["AWS_SHARED_CREDENTIALS_FILE"] = str(role)
+    both = {name: made[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    secret = aws.client("secretsmanager").create_secret(Name="key", SecretString=json.dumps(both))["ARN"]
+    same = by_name(doctor({**made, "CREDENTIALS_SECRET_ARN": secret})[1], "credentials")
+    assert [check["mark"] for check in same] == ["ok", "ok"]
+    assert same[1]["found"].endswith("a rotation needs no restart")
+    code, checks = doctor({**made, "CREDENTIALS_SECRET_ARN": secret[:-6] + "Absent"})
+    assert code == 0
+    assert [check["mark"] for check in by_name(checks, "credentials")] == ["ok", "warn"]
 
 
 def test_a_state_in_dynamodb_is_told_with_its_holder(aws: EmulatedAws, tmp_path: Path) -> None:
@@ -192,6 +207,12 @@ def test_tail_is_a_sink_that_shows_each_event_in_a_line(aws: EmulatedAws, tmp_pa
                 assert tail.stdout.readline().split()[1:] == ["created", "alice"]
                 users.update("alice", email="new@example.com")
                 assert tail.stdout.readline().split()[1:] == ["updated", "alice", "attributes"]
-                assert wait_until(lambda: running.process.poll() is None)
+                (page,) = running.wait_for("status_page")
+                shown = CliRunner().invoke(cli, ["tail", "--no-follow", "--address", page["url"].split("/")[2]])
+                assert [line.split()[1:3] for line in shown.stdout.splitlines()] == [
+                    ["created", "alice"],
+                    ["updated", "alice"],
+                ]
+                assert users.arn in shown.stderr
         finally:
             tail.terminate()
