@@ -178,7 +178,8 @@ class Chart {
     }
     // Round times, by the reader's clock.
     const {begins, step} = this.data;
-    const every = {10: 180, 120: 1800, 960: 14400}[step] * (width > 380 ? 1 : 2);
+    const room = width > 380 ? 7 : 4;
+    const every = [60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400].find((each) => begins.length * step <= each * room);
     const shift = new Date().getTimezoneOffset() * 60;
     for (let time = Math.ceil((begins[0] - shift) / every) * every + shift; time < begins.at(-1); time += every) {
       const at = this.left + ((time - begins[0]) / step) * this.step;
@@ -190,7 +191,8 @@ class Chart {
   }
 
   *bars(bars, y) {
-    const wide = Math.max(1, this.step - 1);
+    const gap = Math.min(4, Math.max(1, this.step * 0.18));
+    const wide = Math.max(1, this.step - gap);
     for (let place = 0; place < this.data.points; place += 1) {
       let below = 0;
       for (const {key, color} of bars) {
@@ -198,7 +200,7 @@ class Chart {
         if (!value) continue;
         const high = Math.max(1.5, y(below) - y(below + value));
         const from = y(below) - high;
-        yield svg("rect", {class: color, x: this.left + place * this.step + 0.5, y: from, width: wide, height: high, rx: Math.min(1, wide / 3)});
+        yield svg("rect", {class: color, x: this.left + place * this.step + gap / 2, y: from, width: wide, height: high, rx: 1});
         below += value;
       }
     }

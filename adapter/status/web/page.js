@@ -93,7 +93,7 @@ const showTiles = (status, data) => {
   tile("Events", format.count(summary.events), "", `in ${spanNames[data.span]}, ${format.count(status.events.delivered ?? 0)} in all`);
   tile("Lag, p95", ...split(summary.lag_p95_s), summary.lag_p50_s === null ? "no change yet" : `median ${format.seconds(summary.lag_p50_s)}`);
   const last = status.last_successful_sweep;
-  const pages = status.last_sweep_pages ? `${format.count(status.last_sweep_pages)} pages, ` : "";
+  const pages = `${format.count(status.last_sweep_pages)} ${status.last_sweep_pages === 1 ? "page" : "pages"}, `;
   tile("Last sweep", ...(last ? split(status.last_sweep_seconds) : ["–", ""]), last ? pages + ago(status.now - last) : "none is complete yet");
   const slowed = status.pace_rps < data.limit * 0.99;
   tile("Requests", format.rate(summary.requests_per_s), "/s",
@@ -208,14 +208,22 @@ let heardAt = null; // by this browser's clock
 let timer = 0;
 let asking = 0;
 
+// Of an adapter that has just begun, the charts show what it lived through, and not a long time of nothing.
+const LEAST_POINTS = 18;
+
 const chartData = (status) => {
   const {history} = status;
-  const first = history.newest_begins - (history.points - 1) * history.step_seconds;
-  const failed = history.series.undelivered.map((value, place) => (value === null ? null : value + history.series.dead_lettered[place]));
+  const lived = history.series.users.findIndex((value) => value !== null);
+  const from = Math.max(0, Math.min(lived - 2, history.points - LEAST_POINTS));
+  const cut = (numbers) => numbers.slice(from);
+  const series = Object.fromEntries(Object.entries(history.series).map(([name, numbers]) => [name, cut(numbers)]));
+  series.failed = series.undelivered.map((value, place) => (value === null ? null : value + series.dead_lettered[place]));
+  const points = history.points - from;
+  const first = history.newest_begins - (points - 1) * history.step_seconds;
   return {
-    span: history.span, points: history.points, step: history.step_seconds, summary: history.summary,
-    limit: status.settings.max_rps, series: {...history.series, failed},
-    begins: history.series.users.map((_, place) => first + place * history.step_seconds),
+    span: history.span, points, step: history.step_seconds, summary: history.summary, series,
+    limit: status.settings.max_rps,
+    begins: series.users.map((_, place) => first + place * history.step_seconds),
   };
 };
 
