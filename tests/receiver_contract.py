@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from receiver import create_app
 
@@ -200,6 +201,15 @@ class ReceiverContract:
             assert desk.post({"Content-Type": BATCH_TYPE}, body) == 204
         assert desk.attributes() == wanted
         assert desk.duplicates() == 40
+
+    def test_what_fails_in_the_middle_leaves_nothing_behind(self, desk: Desk) -> None:
+        event = told(user())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("store.APPLY", "INSERT INTO no_such_table VALUES (:source)")
+            assert desk.send(event) >= 500
+        assert desk.rows(table="seen", where="1 = 1") == []
+        assert desk.send(event) == 204
+        assert (len(desk.rows()), desk.duplicates()) == (1, 0)
 
     def test_a_batch_with_one_bad_event_is_refused_as_a_whole(self, desk: Desk) -> None:
         good, bad = told(user("ann")), replace(told(user("bob")), data=b'{"Username":"bob"}')
