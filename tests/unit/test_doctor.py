@@ -16,7 +16,7 @@ from typing import Any
 import click
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.arn import parse_pool_arn
@@ -74,6 +74,7 @@ def test_what_contradicts_each_other_is_left_out_together() -> None:
     assert found.settings.pool == POOL
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from([each.name for each in VARIABLES]), st.text(max_size=20)))
 def test_whatever_is_configured_something_can_be_checked(environment: dict[str, str]) -> None:
     found = read(environment)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from adapter import manifest
@@ -83,6 +84,7 @@ def test_what_is_written_is_what_was_answered(target: str, state: str) -> None:
     assert max(len(line) for line in text.splitlines()) <= 120
 
 
+@examples(max_examples=30)
 @given(st.text(max_size=40).map(lambda text: f"https://sink.example/{text}"))
 def test_an_odd_address_is_written_faithfully_or_refused(target: str) -> None:
     try:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.cli import cli
@@ -76,6 +76,7 @@ def test_a_hostile_username_stays_text(as_line: Any) -> None:
 _values = st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3))
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from([*event(), "changed", "outcome", "code"]), _values))
 def test_whatever_a_file_holds_becomes_a_printable_line(shown: dict[str, Any]) -> None:
     assert line(shown).isprintable()
