@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ def modules(root: Path, program: str) -> dict[str, Path]:
     return {_name(root, path): path for path in sorted((root / program).rglob("*.py"))}
 
 
+@cache
 def imports(root: Path) -> dict[str, set[str]]:
     """What each module of PROGRAMS imports of them, at any place in it; packages count where they are named."""
     known = {name: path for program in PROGRAMS for name, path in modules(root, program).items()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import click
@@ -18,29 +18,20 @@ GENERATOR = ROOT / ".tools/docs/bin/mkdocs"
 BUILD = Path("build")
 
 
-class _Loaded(HTMLParser):
-    """What a page makes a browser load."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect scripts, pictures, frames, style sheets, icons: all but what somebody has to click."""
-        given = dict(attrs)
-        if tag != "a" and not (tag == "link" and given.get("rel") in {"canonical", "next", "prev"}):
-            self.addresses += [value for name in ("src", "href", "srcset", "data") if (value := given.get(name))]
+#: Tags that make a browser load something when the page is shown: all but those that somebody has to click.
+_LOADING = re.compile(r"<(?!a\b)(?P<tag>[a-z]+)\b(?P<rest>[^<>]*)>", re.IGNORECASE)
+_OUTSIDE = re.compile(r"\b(?:src|href|srcset|data)=[\"']?(?P<address>(?:https?:)?//[^\"'\s>]+)")
+_HARMLESS = re.compile(r"\brel=[\"']?(?:canonical|next|prev)\b")
 
 
 def outside_requests(site: Path) -> list[str]:
     """What a reader's browser would load from elsewhere: `page: address`."""
-    found = []
-    for page in sorted(site.rglob("*.html")):
-        loaded = _Loaded()
-        loaded.feed(page.read_text(encoding="utf-8"))
-        outside = [each for each in loaded.addresses if each.startswith(("//", "http:", "https:"))]
-        found += [f"{page.relative_to(site)}: {address}" for address in outside]
-    return found
+    return [
+        f"{page.relative_to(site)}: {outside['address']}"
+        for page in sorted(site.rglob("*.html"))
+        for tag in _LOADING.finditer(page.read_text(encoding="utf-8"))
+        if (outside := _OUTSIDE.search(tag["rest"])) and not _HARMLESS.search(tag["rest"])
+    ]
 
 
 def build(root: Path, *command: str) -> int:
