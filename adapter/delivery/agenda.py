@@ -129,7 +129,6 @@ class Agenda:
         self._sequence = 0
         self._sending: set[Work] = set()
         self._results: list[Result] = []
-        self._uncollected: dict[str, int] = {}
         self._closing = False
 
     # -- in --------------------------------------------------------------------------------------------------------
@@ -139,7 +138,6 @@ class Agenda:
         job = Job(event, now, event)
         key = event.key
         self.unresolved += 1
-        self._uncollected[key] = self._uncollected.get(key, 0) + 1
         lane = self._lanes.get(key)
         if lane is None:
             self._lanes[key] = [job]
@@ -260,13 +258,6 @@ class Agenda:
     def collect(self) -> list[Result]:
         """The results since the last call."""
         results, self._results = self._results, []
-        for result in results:
-            key = result.event.key
-            left = self._uncollected[key] - 1
-            if left:
-                self._uncollected[key] = left
-            else:
-                del self._uncollected[key]
         return results
 
     @property
@@ -283,10 +274,6 @@ class Agenda:
     def uncollected(self) -> int:
         """How many events were accepted whose results were not collected yet."""
         return self.unresolved + len(self._results)
-
-    def pending(self, key: str) -> bool:
-        """Whether an event of this user was accepted whose result was not collected yet."""
-        return key in self._uncollected
 
     def paused(self, now: float) -> bool:
         """Whether the sink is down and more events are of no use now: not even as the next probe."""

@@ -127,11 +127,6 @@ class Delivery:
                 self._results.wait(timeout_s)
             return self._agenda.collect()
 
-    def pending(self, key: str) -> bool:
-        """Whether an event of this user was accepted whose result was not collected yet."""
-        with self._work:
-            return self._agenda.pending(key)
-
     @property
     def in_flight(self) -> int:
         """How many events were accepted whose results were not collected yet: queued, sent or waiting for a retry."""

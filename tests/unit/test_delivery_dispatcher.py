@@ -103,7 +103,7 @@ def test_a_retry_does_not_keep_a_worker_from_sending_others() -> None:
         for number in range(20):
             delivery.submit(make_event(str(number)))
         wait_until(lambda: len(sink.sent) == 21)
-        assert delivery.pending("slow")
+        assert delivery.in_flight >= 1
 
 
 def test_a_retry_is_sent_although_another_worker_is_stuck() -> None:
