@@ -2,8 +2,11 @@
 #
 #   docker build -t cognito-source .        podman build -t cognito-source .        buildah bud -t cognito-source .
 #
-# Any base with Python 3.11 or newer and venv works: the tests build on a local one.
-ARG BASE=python:3.13.9-slim-bookworm
+# Any base with Python 3.11 or newer and venv works, named by --build-arg BASE=...: the tests build on a local one.
+ARG BASE=default-base
+
+# A stage of its own, because Dependabot reads the names of images nowhere else.
+FROM python:3.13.9-slim-bookworm@sha256:b685a4fa58bb19d1814d78a1ec0f0208f351452724f78b20212c984d6e124a34 AS default-base
 
 FROM ${BASE} AS build
 # pip lives beside the environment that it fills, so that it does not get into the image.

@@ -28,13 +28,17 @@ def instructions() -> list[tuple[str, str]]:
     return [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in lines if line.strip()]
 
 
+#: The stages of the Dockerfile.
+BASE, BUILD, FINAL = range(3)
+
+
 def stage(number: int) -> list[tuple[str, str]]:
-    """The instructions of one build stage, from 0."""
+    """The instructions of one build stage."""
     starts = [index for index, (name, _) in enumerate(instructions()) if name == "FROM"] + [len(instructions())]
     return instructions()[starts[number] + 1 : starts[number + 1]]
 
 
-def of(name: str, number: int = 1) -> list[str]:
+def of(name: str, number: int = FINAL) -> list[str]:
     """What a stage gives to one kind of instruction."""
     return [rest for each, rest in stage(number) if each == name]
 
@@ -51,7 +55,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder that takes the place of the image's root."""
     root = tmp_path_factory.mktemp("image")
     (root / "opt").mkdir()
-    for name, rest in stage(0):
+    for name, rest in stage(BUILD):
         if name == "COPY":
             source, target = rest.split()
             assert dockerignore_lets_in(source), f".dockerignore keeps {source} out"
@@ -177,12 +181,16 @@ def test_any_user_of_the_root_group_can_write_the_state() -> None:
 
 def test_the_base_is_pinned_and_can_be_replaced() -> None:
     (base, *_) = [rest for name, rest in instructions() if name == "ARG"]
-    assert re.fullmatch(r"BASE=python:3\.\d+\.\d+-slim-\w+", base)
-    assert {rest.split()[0] for name, rest in instructions() if name == "FROM"} == {"${BASE}"}
+    default, *built = [rest for name, rest in instructions() if name == "FROM"]
+    image, _, stage_name = default.partition(" AS ")
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", image)
+    assert base == f"BASE={stage_name}"
+    assert stage(BASE) == []
+    assert {rest.split()[0] for rest in built} == {"${BASE}"}
 
 
 def test_everything_is_installed_by_hash() -> None:
-    (install,) = [rest for name, rest in stage(0) if "pip install" in rest or " install " in rest]
+    (install,) = [rest for name, rest in stage(BUILD) if "pip install" in rest or " install " in rest]
     words = shlex.split(install)
     assert {"--require-hashes", "--no-cache-dir"} <= set(words)
     assert words[-1] == "/opt/adapter.txt"
