@@ -21,6 +21,9 @@ _CLEAR: Final = "\r\x1b[K"
 #: The fields that every LogRecord has; what goes beyond them is ours.
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
+#: Fields that say nothing to people.
+_FOR_MACHINES: Final = frozenset({"action", "trace_id", "span_id"})
+
 
 class Action(StrEnum):
     """What happened, for machines that read the logs. The values are part of the interface."""
@@ -76,7 +79,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Render the record."""
-        fields = ", ".join(f"{name} {value}" for name, value in _extras(record).items() if name != "action")
+        fields = ", ".join(f"{name} {value}" for name, value in _extras(record).items() if name not in _FOR_MACHINES)
         text = f"{_timestamp(record)[11:23]} {record.levelname:<7} {record.getMessage()}"
         text += f" ({fields})" if fields else ""
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text

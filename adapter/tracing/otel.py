@@ -61,6 +61,9 @@ class OtelTraces:
         self._origins: Origins = {}
         self._pool = pool
         self._pages = self._users = 0
+        self._ids = SpanIds()
+        for handler in logging.getLogger("adapter").handlers:
+            handler.addFilter(self._ids)
 
     def inject(self, headers: dict[str, str]) -> None:
         """Add `traceparent` for the request that is about to be sent."""
@@ -103,6 +106,8 @@ class OtelTraces:
         closing = threading.Thread(target=self._provider.shutdown, name="traces-close", daemon=True)
         closing.start()
         closing.join(CLOSE_S)
+        for handler in logging.getLogger("adapter").handlers:
+            handler.removeFilter(self._ids)
 
     def _describe_sweep(self, *, complete: bool) -> Span:
         span = trace.get_current_span()
@@ -126,6 +131,21 @@ class OtelTraces:
                 span.set_attribute("error.type", type(error).__name__)
                 span.set_status(Status(StatusCode.ERROR))
                 raise
+
+
+class SpanIds(logging.Filter):
+    """Gives log records the ids of the span that they are from, by the names that OpenTelemetry has for them.
+
+    https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through."""
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid and context.trace_flags.sampled:
+            record.trace_id = trace.format_trace_id(context.trace_id)
+            record.span_id = trace.format_span_id(context.span_id)
+        return True
 
 
 class WatchedExporter(SpanExporter):

@@ -48,7 +48,6 @@ def environment(cognito: FakeCognito, sink: RecordingSink, metrics: int, **more:
         "METRICS_PROMETHEUS_HOST": "127.0.0.1",
         "HEALTH_ADDRESS": "127.0.0.1:0",
         "STATUS_ADDRESS": "off",
-        "STATUS_ADDRESS": "off",
         "POLL_MAX_SECONDS": "0.2",
         "POLL_MIN_SECONDS": "0.05",
         "MAX_RPS": "100",
@@ -105,6 +104,9 @@ def test_metrics_and_traces_tell_of_the_same_event(cognito: FakeCognito, sink: R
         sweep = next(each for each in collector.named("sweep") if each.span == span)
         assert (sweep.trace, sweep.attributes["cognito_source.changes"]) == (trace, 1)
         assert sweep.attributes["cognito_source.users"] == 131
+        assert (trace, span) in {
+            (line["trace_id"], line["span_id"]) for line in running.logs if line["action"] == "sweep_done"
+        }
         assert sweep.parent in {poll.span for poll in collector.named("poll") if poll.trace == trace}
         assert {each.resource["service.name"] for each in collector.spans} == {"customers"}
         assert {headers["x-tenant"] for _, headers, _ in collector.requests} == {"crm"}

@@ -75,6 +75,14 @@ def test_a_bug_is_logged_with_its_traceback(stream: io.StringIO) -> None:
     assert "ValueError: invalid literal" in stream.getvalue()
 
 
+def test_a_terminal_is_spared_the_ids_of_traces() -> None:
+    stream = Terminal()
+    configure("info", stream)
+    ids = {"action": Action.SWEEP_DONE, "trace_id": "4bf92f35", "span_id": "00f067aa"}
+    logging.getLogger("adapter").info("Swept the pool", extra=ids)
+    assert stream.getvalue().endswith("Swept the pool\n")
+
+
 def test_the_documentation_names_every_action() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
     assert [action for action in Action if f"`{action}`" not in text] == []
