@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from adapter.status.document import Document, load
 from adapter.status.history import SPANS
@@ -36,6 +37,8 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+#: uri-host [ ":" port ] of RFC 9110, section 7.2, as far as it names a machine.
+_HOST: Final = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[0-9a-z._-]+))(?::[0-9]{1,5})?", re.ASCII)
 _NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -161,12 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_for_us(self) -> bool:
         """Whether the one Host header names this machine: localhost, or the address that the connection came to."""
         given = self.headers.get_all("Host", [])
-        if len(given) != 1:
+        found = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+        if found is None:
             return False
-        try:
-            name = urlsplit(f"//{given[0]}").hostname or ""
-        except ValueError:
-            return False
+        name = found["ipv6"] or found["name"]
         if name in {"localhost", self.host.lower()}:
             return True
         try:

@@ -118,6 +118,9 @@ def test_numbers_appear_follow_what_happens_and_match_the_metrics(
     first, *others = page.evaluate("[...document.getElementById('events').rows].map(row => row.innerText)")
     assert "undelivered 503" in first
     assert all("delivered" in row and "user-" not in row for row in others)
+    world.rig.health.holder = Holder(host="elsewhere", pid=7, since="then")
+    page.until("document.getElementById('state').textContent === 'Waiting'")
+    assert text(page, FACT, "Lease holder") == "process 7 on elsewhere since then"
     assert page.problems == []
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,11 @@ def test_the_json_says_who_holds_the_lease(world: World) -> None:
     assert lease() == ("process 7 on elsewhere since then", False)
     world.health.holder = Holder.this_process()
     assert lease() == (str(world.health.holder), True)
+
+
+def test_the_guide_names_every_field(port: int) -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "status-page.md").read_text()
+    assert [name for name in told(port) if f"`{name}`" not in guide and f"`{name}." not in guide] == []
 
 
 def test_no_secret_is_shown(port: int) -> None:
@@ -207,11 +213,13 @@ def test_names_of_this_machine_are_answered(port: int, host: str) -> None:
     assert ask(port, host=host)[0] == 200
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["evil.example", "evil.example:8081", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.9", "", "[", "::1"]
-    + ["localhost@evil.example", "evil.example@x"],
+OTHER_NAMES = (
+    *("evil.example", "evil.example:8081", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.9"),
+    *("", "[", "[::1", "::1", "localhost@evil.example", "evil.example@localhost", "localhost/evil", "localhost,evil"),
 )
+
+
+@pytest.mark.parametrize("host", OTHER_NAMES)
 def test_any_other_name_is_not(port: int, host: str) -> None:
     for path in ("/", "/status"):
         code, _, body = ask(port, path, host=host)
