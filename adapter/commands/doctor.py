@@ -12,6 +12,7 @@ import click
 
 from adapter.commands.options import ask, environment, manifest_options
 from adapter.errors import ConfigError
+from adapter.terminal import printable
 
 if TYPE_CHECKING:
     from adapter.doctor.check import Check
@@ -62,5 +63,5 @@ def doctor(*, send: bool, limit_s: float, as_json: bool, manifest: Path | None, 
 def line_of(check: Check) -> str:
     """A check as lines for people; how to mend it on a line of its own."""
     mark = click.style(f"{check.mark:<4}", fg=_COLOURS[check.mark], bold=check.mark == "fail")
-    line = f"{mark}  {check.name:<{_NAME_WIDTH}}  {check.found}"
-    return f"{line}\n{'':<{_NAME_WIDTH + 8}}-> {check.mend}" if check.mend else line
+    line = f"{mark}  {check.name:<{_NAME_WIDTH}}  {printable(check.found)}"
+    return f"{line}\n{'':<{_NAME_WIDTH + 8}}-> {printable(check.mend)}" if check.mend else line

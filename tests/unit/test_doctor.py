@@ -136,6 +136,7 @@ def test_a_line_says_what_was_found_and_below_how_to_mend_it() -> None:
         "fail  sink              gone",
         "                        -> start it",
     ]
+    assert line_of(ok("state", "a\x1b[2Jb")).count("\x1b") == 2  # the two of its own colour
 
 
 # -- the user pool's name, the clock, the quota ---------------------------------------------------------------------
