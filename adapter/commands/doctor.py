@@ -62,6 +62,6 @@ def doctor(*, send: bool, limit_s: float, as_json: bool, manifest: Path | None, 
 
 def line_of(check: Check) -> str:
     """A check as lines for people; how to mend it on a line of its own."""
-    mark = click.style(f"{check.mark:<4}", fg=_COLOURS[check.mark], bold=check.mark == "fail")
+    mark = click.style(f"{check.mark:<4}", fg=_COLOURS[check.mark], bold=True if check.mark == "fail" else None)
     line = f"{mark}  {check.name:<{_NAME_WIDTH}}  {printable(check.found)}"
     return f"{line}\n{'':<{_NAME_WIDTH + 8}}-> {printable(check.mend)}" if check.mend else line
