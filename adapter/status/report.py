@@ -7,7 +7,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 from adapter.arn import PoolArn
@@ -97,8 +97,8 @@ class Report:
                 "step_seconds": past.span.step_s,
                 "points": POINTS,
                 "newest_begins": round(now_s - past.newest_age_s, 3),
-                "summary": {name: _short(number) for name, number in asdict(past.summary).items()},
-                "series": {name: [*map(_short, numbers)] for name, numbers in asdict(past.series).items()},
+                "summary": {each.name: _short(getattr(past.summary, each.name)) for each in fields(past.summary)},
+                "series": {each.name: [*map(_short, getattr(past.series, each.name))] for each in fields(past.series)},
             },
         }
 
