@@ -121,4 +121,4 @@ clean: ## Remove everything that was fetched or made
 .test-tools: .python
 	@$(PYTHON) tools/bootstrap.py checkov docs cdktn
 .docs-tools: .python
-	@$(PYTHON) tools/bootstrap.py docs
+	@$(PYTHON) tools/bootstrap.py --only docs

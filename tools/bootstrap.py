@@ -2,6 +2,7 @@
 
     python3 tools/bootstrap.py             what `make demo` and `make test` need
     python3 tools/bootstrap.py checkov     the named extra, too: checkov, docs, cdktn
+    python3 tools/bootstrap.py --only docs the named extra, and no more than it needs
 
 Needs only Python 3.11+ and its standard library. Every step is skipped when its inputs have not changed since it
 succeeded; a step that fails says in one line what, why and what to do. Afterwards these are there:
@@ -245,13 +246,22 @@ def schema() -> None:
         (target / f"aws-{PROVIDER_VERSION}.json").write_text(json.dumps(next(iter(found["provider_schemas"].values()))))
 
 
-def steps(extras: Sequence[str]) -> Iterator[Step]:
-    """The steps in order; each looks at the machine when its turn comes."""
+def steps(extras: Sequence[str], *, only: bool = False) -> Iterator[Step]:
+    """The steps in order; each looks at the machine when its turn comes. `only`: those that the extras stand on."""
     here = "{}.{}".format(*sys.version_info[:2])
     venv = TOOLS / "venv/bin/python"
     yield Step(
         "python", "Python packages", [here, read(LOCKS / "dev.txt")], [venv, TOOLS / "venv/bin/pytest"], python_packages
     )
+    if not only:
+        yield from _deploying()
+    for name in sorted(set(extras)):
+        made = [TOOLS / name / "bin" / EXTRAS[name]]
+        yield Step(name, name, [here, read(LOCKS / f"{name}.txt")], made, partial(extra, name))
+
+
+def _deploying() -> Iterator[Step]:
+    """What the demo and the tests of deployments need."""
     found = Node.find()
     node_key = [found.version, found.binary] if found else [read(LOCKS / "node.txt")]
     label = f"Node.js {(found or fetched_node()).version}"
@@ -275,14 +285,11 @@ def steps(extras: Sequence[str]) -> Iterator[Step]:
         )
         file = TOOLS / "schema" / f"aws-{PROVIDER_VERSION}.json"
         yield Step("schema", "the provider's schema", [PROVIDER_SHA256], [file], schema)
-    for name in sorted(set(extras)):
-        made = [TOOLS / name / "bin" / EXTRAS[name]]
-        yield Step(name, name, [here, read(LOCKS / f"{name}.txt")], made, partial(extra, name))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run every step that is not up to date."""
-    if {"-h", "--help"} & set(arguments) or set(arguments) - set(EXTRAS):
+    if {"-h", "--help"} & set(arguments) or set(arguments) - {*EXTRAS, "--only"}:
         sys.stdout.write(__doc__ or "")
         return 0 if {"-h", "--help"} & set(arguments) else 2
     TOOLS.mkdir(exist_ok=True)
@@ -290,7 +297,7 @@ def main(arguments: Sequence[str]) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once: the second waits, then finds everything done
         label = "the list of steps"
         try:
-            for step in steps(arguments):
+            for step in steps([each for each in arguments if each in EXTRAS], only="--only" in arguments):
                 label = step.label
                 if step.done():
                     continue

@@ -11,7 +11,7 @@ from pathlib import Path
 import pip
 import pytest
 
-from tools import steps
+from tools import bootstrap, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -148,3 +148,8 @@ def test_uv_looks_where_pip_is_told_to_look(tmp_path: Path, monkeypatch: pytest.
     found = steps._index_settings()
     assert found["UV_DEFAULT_INDEX"] == "http://127.0.0.1:9/environment"
     assert "UV_INDEX" not in found
+
+
+def test_the_docs_need_neither_node_nor_terraform() -> None:
+    assert [step.name for step in bootstrap.steps(["docs"], only=True)] == ["python", "docs"]
+    assert {"npm", "terraform", "docs"} <= {step.name for step in bootstrap.steps(["docs"])}
