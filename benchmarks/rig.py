@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -78,7 +78,9 @@ def open_state(path: Path) -> Iterator[Store]:
         store.close()
 
 
-def sweeper(pool: BotoUserPool, limiter: RateLimiter, store: Store) -> Sweeper:
+def sweeper(
+    pool: BotoUserPool, limiter: RateLimiter, store: Store, on_page: Callable[[], bool] = lambda: True
+) -> Sweeper:
     """What the service sweeps with."""
     metrics = Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks")
     lister = lister_of(pool, limiter, threading.Event(), metrics, store)
@@ -98,19 +100,19 @@ def sweeper(pool: BotoUserPool, limiter: RateLimiter, store: Store) -> Sweeper:
         Detector(pool_arn=str(POOL)),
         Rules(),
         wall_ms=lambda: 1_800_000_000_000,
-        on_page=lambda: True,
+        on_page=on_page,
         glance=lister.glance,
         on_doubt=lister.doubt,
     )
 
 
 @contextmanager
-def known_pool(path: Path) -> Iterator[Sweeper]:
-    """A sweeper that knows the whole pool already."""
+def known_pool(path: Path, on_page: Callable[[], bool] = lambda: True) -> Iterator[Sweeper]:
+    """A sweeper that knows the whole pool already; it was called for every page of that, too."""
     with ExitStack() as stack:
         pool, limiter = stack.enter_context(user_pool())
         store = stack.enter_context(open_state(path))
-        found = sweeper(pool, limiter, store)
+        found = sweeper(pool, limiter, store, on_page)
         baseline = found.sweep()
         assert baseline.complete
         yield found

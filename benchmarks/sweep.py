@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import boto3
 
+from adapter.sweep import Sweeper
 from benchmarks.learnt import state_of
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, cpu_seconds, pin, ratios, say
 from benchmarks.rig import POOL, known_pool
@@ -19,6 +21,10 @@ from tests.fake_cognito import RemoteCognito
 USERS = 60_000
 #: Pools for the growth of the cost per user.
 SIZES = (10_000, 100_000, 1_000_000)
+#: Parts in which the sweep of the biggest is measured.
+PARTS = 10
+#: Users of a page.
+PAGE = 60
 
 
 def run(options: Options) -> list[Figure]:
@@ -70,31 +76,46 @@ def run(options: Options) -> list[Figure]:
 
 
 def growth(options: Options) -> list[Figure]:
-    """`sweep_growth_spread`: the cost per user at sizes that differ by a hundred."""
+    """`sweep_growth_spread`: the cost per user at sizes that differ by a hundred.
+
+    The sweep of the biggest pool is measured in tenths; after each, the smaller pools are swept for as many users. So
+    what disturbs the machine for seconds hits all sizes alike.
+    """
     pin(MEASURED_CPU)
-    costs: dict[int, list[float]] = {}
-    sizes = [size for size in SIZES if size <= options.users]
+    *small, biggest = [size for size in SIZES if size <= options.users]
+    part = biggest // PARTS
+    costs: dict[int, list[float]] = {size: [] for size in (*small, biggest)}
+    sweepers: dict[int, Sweeper] = {}
+    seen, begun = 0, 0.0
+
+    def on_page() -> bool:
+        nonlocal seen, begun
+        seen += PAGE
+        if seen >= part and len(sweepers) == len(costs):
+            costs[biggest].append((time.process_time() - begun) / seen * 1e6)
+            for size in small:
+                times = part // size
+                seconds = cpu_seconds(lambda size=size, times=times: [sweepers[size].sweep() for _ in range(times)])  # type: ignore[misc]  # mypy can't infer a lambda with defaults
+                costs[size].append(seconds / times / size * 1e6)
+            seen, begun = 0, time.process_time()
+        return True
+
     with ExitStack() as stack:
-        sweepers = {}
-        for size in sizes:
+        for size in costs:
             server = stack.enter_context(RemoteCognito(users=size, synthetic=True, cpu=SERVER_CPU))
             os.environ.update(server.environment())
-            sweepers[size] = stack.enter_context(known_pool(state_of(size)))
-        for number in range(min(options.rounds, 3)):
-            order = list(sweepers.items())
-            for size, found in order if number % 2 == 0 else reversed(order):
-                say(f"growth: sweeps of {size:,} users")
-                # The small pools are swept again and again, so that every size is measured for as long.
-                times = max(1, 100_000 // size)
-                seconds = cpu_seconds(lambda found=found, times=times: [found.sweep() for _ in range(times)])  # type: ignore[misc]  # mypy can't infer a lambda with defaults
-                costs.setdefault(size, []).append(seconds / times / size * 1e6)
+            pool = known_pool(state_of(size), on_page) if size == biggest else known_pool(state_of(size))
+            sweepers[size] = stack.enter_context(pool)
+        say(f"growth: sweeps of {', '.join(f'{size:,}' for size in costs)} users")
+        seen, begun = 0, time.process_time()
+        sweepers[biggest].sweep()
     medians = [statistics.median(values) for values in costs.values()]
     return [
         Figure(
             key="sweep_growth_spread",
             values=[max(medians) / min(medians)],
             unit="x",
-            about=f"CPU time per user, dearest over cheapest, of pools of {', '.join(f'{s:,}' for s in sizes)} users",
+            about=f"CPU time per user, dearest over cheapest, of pools of {', '.join(f'{s:,}' for s in costs)} users",
             goal=1.15,
             at_least=False,
             extra={f"us_per_user_{size}": [round(value, 3) for value in values] for size, values in costs.items()},
