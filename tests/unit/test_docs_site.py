@@ -93,6 +93,8 @@ def test_pictures_that_would_be_loaded_from_elsewhere_are_found(tmp_path: Path) 
         ("1. a\n   more\n\n   ```\n   x\n     y\n   ```\n", "1. a\n    more\n\n    ```\n    x\n      y\n    ```\n"),
         ("text\n| a |\n|---|\n| b |\n", "text\n\n| a |\n|---|\n| b |\n"),
         ("text\n```\n- x\ntext\n- y\n```\n", "text\n\n```\n- x\ntext\n- y\n```\n"),
+        ("1. a\n\n   more\n2. b\n3. c\n", "1. a\n\n    more\n\n2. b\n3. c\n"),
+        ("- a\n\n  ```\n  x\n  ```\n- b\n", "- a\n\n    ```\n    x\n    ```\n\n- b\n"),
         ("- a\nlazy\n\nafter\n", "- a\n    lazy\n\nafter\n"),
     ],
 )

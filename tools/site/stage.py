@@ -128,18 +128,20 @@ def _spaced(text: str) -> str:
     levels: list[int] = []
     previous = ""
     in_fence = False
+    #: Whether a line of the present paragraph, up to the last empty line, began an item.
+    listed = False
     for line, fenced in markdown.lines_of(text):
         bare = line.strip()
         indent = len(line) - len(line.lstrip(" "))
         begins = fenced and not in_fence
         item = None if fenced else _ITEM.match(line)
-        before = levels
         if bare and (begins or not fenced):
             levels = _open(levels, indent, lazy=not item and not begins and bool(previous.strip()))
-        if item and not before and previous.strip():
+        if item and not listed and previous.strip():
             result.append("\n")
         if (begins or _TABLE.match(line)) and previous.strip() and not _TABLE.match(previous):
             result.append("\n")
+        listed = bool(bare) and not fenced and (listed or bool(item))
         result.append(_indented(line, levels))
         if item:
             levels = [*levels, item.end()]
