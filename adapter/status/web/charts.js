@@ -1,5 +1,5 @@
 "use strict";
-// Charts without a library: bars that stand on each other, lines and areas, a readout for mouse, touch and keyboard,
+// Charts without a library: bars that stand on each other, lines, a readout for mouse, touch and keyboard,
 // and the same numbers as a table. Text gets in as text only.
 
 const element = (name, properties = {}, ...children) => {
@@ -70,7 +70,8 @@ const GAP = 6; // buckets without a value that a line bridges
 class Chart {
   // spec: title, key of every series with label, colour class and kind (bar, line), unit to format values with,
   // `head(data)`: what the legend says of a series while nobody points at a moment; `limit(data)`: a line to stay below;
-  // `optional` series are named only when there is something of them.
+  // `band`: two series and the class of what lies between them; `note(data)`: what the numbers are about; `begun(data)`:
+  // how many buckets lie before the adapter was started. `optional` series are named only when there is something of them.
   constructor(spec) {
     this.spec = spec;
     this.at = null;
@@ -124,6 +125,7 @@ class Chart {
   // data: points, step (seconds), begins (epoch seconds of every bucket), series (by key), and what the spec asks for.
   update(data) {
     this.data = data;
+    if (this.at >= data.points) this.at = null;
     this.draw();
     this.fillTable();
   }

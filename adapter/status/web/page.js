@@ -9,6 +9,7 @@ const mean = (key) => (data) => {
   return values.length ? format.rate(sum(values) / values.length) : "–";
 };
 const overall = (name) => (data) => (data.summary[name] === null ? "–" : format.seconds(data.summary[name]));
+const plural = (count, noun) => `${format.count(count)} ${noun}${count === 1 ? "" : "s"}`;
 const since = (data) => `last ${spanNames[data.span]}`;
 // How many buckets at the left lie before the adapter was started.
 const begun = (data) => Math.max(0, data.series.users.findIndex((value) => value !== null));
@@ -34,7 +35,7 @@ const charts = [
   }),
   new Chart({
     id: "sweeps", title: "Sweep duration", unit: "seconds", least: 0.5, begun,
-    note: (data) => `${since(data)}, ${format.count(data.summary.sweeps)} sweeps` +
+    note: (data) => `${since(data)}, ${plural(data.summary.sweeps, "sweep")}` +
       (data.summary.sweeps_failed ? `, ${format.count(data.summary.sweeps_failed)} failed` : ""),
     series: [{key: "sweep_s", label: "mean", color: "c-strong", kind: "line", fill: "c-area", head: overall("sweep_s")}],
   }),
@@ -65,7 +66,7 @@ const tiles = Object.fromEntries(["Users", "Events", "Lag, p95", "Last sweep", "
     return [name, {root, value, more}];
   }));
 const meter = element("i");
-tiles.Requests.root.append(element("div", {className: "meter", ariaHidden: "true"}, meter));
+tiles.Requests.root.append(element("dd", {className: "meter", ariaHidden: "true"}, meter));
 
 const tile = (name, value, unit, more, tone = "") => {
   const {root, value: shown, more: below} = tiles[name];
@@ -93,7 +94,7 @@ const showTiles = (status, data) => {
   tile("Events", format.count(summary.events), "", `in ${spanNames[data.span]}, ${format.count(status.events.delivered ?? 0)} in all`);
   tile("Lag, p95", ...split(summary.lag_p95_s), summary.lag_p50_s === null ? "no change yet" : `median ${format.seconds(summary.lag_p50_s)}`);
   const last = status.last_successful_sweep;
-  const pages = `${format.count(status.last_sweep_pages)} ${status.last_sweep_pages === 1 ? "page" : "pages"}, `;
+  const pages = `${plural(status.last_sweep_pages, "page")}, `;
   tile("Last sweep", ...(last ? split(status.last_sweep_seconds) : ["–", ""]), last ? pages + ago(status.now - last) : "none is complete yet");
   const slowed = status.pace_rps < data.limit * 0.99;
   tile("Requests", format.rate(summary.requests_per_s), "/s",
@@ -128,13 +129,13 @@ const setState = (state, summary, reasons = []) => {
 const showState = (status) => {
   const reasons = [...status.dead, ...status.unready];
   const progress = status.first_sweep;
-  const reading = progress ? `Reading the pool: ${format.count(progress.users)} users, ${format.count(progress.pages)} pages` : "";
+  const reading = progress ? `Reading the pool: ${plural(progress.users, "user")}, ${plural(progress.pages, "page")}` : "";
   const left = progress?.seconds_left ? `, about ${format.seconds(progress.seconds_left)} left` : "";
   const waiting = status.lease_holder !== null && !status.holds_lease;
   const starting = !status.dead.length && !status.last_successful_sweep && status.unready.length <= 1;
   if (!reasons.length) setState("ready", reading ? reading + left : "Sweeps and deliveries work.");
   else setState(waiting ? "waiting" : starting ? "starting" : "unready", reading ? reading + left : "", reasons);
-  document.title = `${reasons.length ? "Not ready" : "Ready"} · ${status.pool.id}`;
+  document.title = `${$("state").textContent} · ${status.pool.id}`;
 };
 
 // -- events and facts ------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ const showFacts = (status) => {
     "State": settings.state,
     "Lease holder": status.lease_holder ?? "not known yet",
     "Up": format.seconds(status.up_seconds),
-    "On their way": `${format.count(status.in_flight)} events`,
+    "On their way": plural(status.in_flight, "event"),
     "Deliveries": counts(status.events),
     "Sweeps": counts(status.sweeps),
     "Requests": `${format.count(status.requests)}, throttled ${format.count(status.throttled)}`,
