@@ -19,6 +19,7 @@ from adapter.cognito.client import BotoUserPool
 from adapter.cognito.lister import PoolLister
 from adapter.cognito.listing import BACKOFF_S
 from adapter.cognito.rate import RateLimiter
+from adapter.cognito.shards import SAMPLE
 from adapter.config import Settings
 from adapter.credentials import PoolCredentials, service_session
 from adapter.delivery import BackoffPolicy, Batching, Delivery, RetryPolicy, Status
@@ -164,10 +165,17 @@ def lister_of(
         limiter,
         stop,
         known=store.count if store is not None else lambda: 0,
+        subs=lambda: _subs(store) if store is not None else (),
         complete=store is not None and store.meta().baseline_done,
         on_retry=told,
         backoff_s=backoff_s,
     )
+
+
+def _subs(store: Store) -> list[str]:
+    """Those of a few hundred known users: old and new ones, for rows are given out in the order of first sight."""
+    step = max(1, 2 * store.count() // SAMPLE)
+    return [user.sub for _, user in store.rows(range(1, SAMPLE * step, step)) if user.sub is not None]
 
 
 def http_options(settings: Settings) -> HttpOptions:

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,22 +35,22 @@ OverFn = Callable[[], bool]
 
 @dataclass(slots=True)
 class _Tally:
-    """What all shards of one sweep took and showed, and whether each came to its end."""
+    """What all shards of one sweep showed, on the pages with a token and in all, and how many came to their end."""
 
-    requests: int = 0
     users: int = 0
+    requests_with_token: int = 0
+    users_with_token: int = 0
     complete: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, users: int) -> tuple[int, int]:
+    def add(self, page: Page) -> None:
         with self.lock:
-            self.requests += 1
-            self.users += users
-            return self.requests, self.users
-
-    def end(self) -> None:
-        with self.lock:
-            self.complete += 1
+            self.users += len(page.users)
+            if page.token is None:
+                self.complete += 1
+            else:
+                self.requests_with_token += 1
+                self.users_with_token += len(page.users)
 
 
 class PoolLister:
@@ -61,6 +61,7 @@ class PoolLister:
         limiter: the pool's; says how fast requests may come.
         stop: ends all listings early.
         known: how many users the state knows.
+        subs: the `sub`s of some of them, a few hundred from all over.
         complete: whether the state knows all of the pool, as of some earlier sweep.
         on_retry: told of every fault that is tried again.
         backoff_s: waits between attempts at one page, in seconds.
@@ -74,6 +75,7 @@ class PoolLister:
         stop: threading.Event,
         *,
         known: Callable[[], int] = lambda: 0,
+        subs: Callable[[], Sequence[str]] = tuple,
         complete: bool = False,
         on_retry: Callable[[CognitoError], None] | None = None,
         backoff_s: tuple[float, ...] = BACKOFF_S,
@@ -83,6 +85,7 @@ class PoolLister:
         self._limiter = limiter
         self._stop = stop
         self._known = known
+        self._subs = subs
         self._on_retry = on_retry
         self._backoff_s = backoff_s
         self._clock = clock
@@ -162,7 +165,7 @@ class PoolLister:
     def _shards(self, workers: int) -> Generator[Page, None, bool]:
         """The pool as listings by prefix of `sub`: true, and a last page without a token, if they showed everybody."""
         tally = _Tally()
-        prefixes = self._policy.prefixes(workers)
+        prefixes = self._policy.prefixes(workers, self._subs())
         listings = [self._shard(filters.by_sub_prefix(prefix), tally) for prefix in prefixes]
         aside = self._slices if self._early.worthwhile else None
         try:
@@ -187,16 +190,14 @@ class PoolLister:
 
     def _shard(self, wanted: filters.Filter, tally: _Tally) -> Callable[[OverFn], Iterator[Page]]:
         def pages(over: OverFn) -> Iterator[Page]:
-            checked = complete = False
+            checked = False
             for page in self._walk(str(wanted), over):
                 if page.users and not checked:
                     checked = _all_match(page, wanted)
-                if self._policy.too_dear(*tally.add(len(page.users))):
+                tally.add(page)
+                if self._policy.too_dear(tally.requests_with_token, tally.users_with_token):
                     raise FilterRefusedError("filtered listings take more requests than they save", code=TOO_DEAR)
-                complete = page.token is None
                 yield _not_the_last(page)
-            if complete:
-                tally.end()
 
         return pages
 

@@ -2,7 +2,9 @@
 
 One listing gets its next token with each page, so it makes one request per round trip: 12.5 a second at 80 ms. Listings
 of `sub ^= "0"` to `sub ^= "f"` (a user's `sub` is a UUID) can run together. That pays if the pace allows more requests
-than one listing makes, and if the filters come from an index: both are measured.
+than one listing makes, and if the filters come from an index: both are measured. Not all digits of a sub need be random
+(the newer ones of Cognito seem to have some that are the same in a whole region), so prefixes are made longer where
+many of the known users are.
 """
 
 from __future__ import annotations
@@ -28,8 +30,15 @@ ENOUGH: Final = 1.1
 HEADROOM: Final = 1.25
 #: Threads that read, at most.
 WORKERS_MAX: Final = 32
-#: From this many threads on, shards have two digits if the pool is large enough: 256, so that none runs last alone.
-TWO_DIGITS: Final = 9
+#: From this many threads on there are 256 shards, if the pool is large enough, so that none runs last alone.
+FINE: Final = 9
+#: The share of the known users that one shard may have, of about 16 shards and of about 256. Most of a sample of
+#: SAMPLE users have a place below them by chance, too.
+COARSE_SHARE: Final = 3 / 16
+FINE_SHARE: Final = 1 / 32
+SAMPLE: Final = 512
+#: The digits before the first hyphen of a UUID.
+DIGITS_MAX: Final = 8
 #: Filtered listings must show this part of the users per request of an unfiltered one.
 FILL_MIN: Final = 0.5
 #: Requests after which that is judged.
@@ -75,11 +84,25 @@ class ShardPolicy:
         together = min(rps, PROCESS_RPS) * self.latency_s
         return 1 if together <= ENOUGH else min(WORKERS_MAX, most, math.ceil(together * HEADROOM) + 1)
 
-    def prefixes(self, workers: int) -> Sequence[str]:
-        """What the subs of each shard begin with."""
-        if workers < TWO_DIGITS or self._shards_max() < len(_DIGITS) ** 2:
-            return tuple(_DIGITS)
-        return tuple(first + second for first in _DIGITS for second in _DIGITS)
+    def prefixes(self, workers: int, subs: Sequence[str] = ()) -> Sequence[str]:
+        """What the subs of each shard begin with: every UUID begins with exactly one of these.
+
+        Args:
+            workers: how many listings run side by side.
+            subs: those of a sample of the known users; empty: all digits count as random.
+        """
+        coarse = workers < FINE or self._shards_max() < len(_DIGITS) ** 2
+        share_max = COARSE_SHARE if coarse else FINE_SHARE
+
+        def split(prefix: str, among: Sequence[str]) -> Iterator[str]:
+            share = len(among) / len(subs) if subs else len(_DIGITS) ** -len(prefix)
+            if share <= share_max or len(prefix) == DIGITS_MAX:
+                yield prefix
+                return
+            for longer in (prefix + digit for digit in _DIGITS):
+                yield from split(longer, [sub for sub in among if sub.startswith(longer)])
+
+        return tuple(split("", subs))
 
     def _shards_max(self) -> int:
         pages = self.users / self.users_per_request
@@ -97,7 +120,12 @@ class ShardPolicy:
         self.sharded = False
 
     def too_dear(self, requests: int, users: int) -> bool:
-        """Whether the shards cost more requests than they save; then they are not used again."""
+        """Whether the shards cost more requests than they save; then they are not used again.
+
+        Args:
+            requests: how many were answered with a token: the last page of a listing may be nearly empty.
+            users: on those pages.
+        """
         if requests >= JUDGED_AFTER and users < FILL_MIN * self.users_per_request * requests:
             self.banned = True
         return self.banned

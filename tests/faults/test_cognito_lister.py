@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import botocore.session
@@ -43,7 +43,7 @@ def cognito(users: MutablePool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fak
 class Reader:
     """A lister with what it needs; `sweep` gives the usernames and whether the sweep was complete."""
 
-    def __init__(self, known: int, rps: float = RPS, *, complete: bool = True) -> None:
+    def __init__(self, known: int, rps: float = RPS, *, complete: bool = True, subs: Sequence[str] = ()) -> None:
         self.stop = threading.Event()
         self.told: list[CognitoError] = []
         self.limiter = RateLimiter(rps, sleep=self.stop.wait)
@@ -53,6 +53,7 @@ class Reader:
             self.limiter,
             self.stop,
             known=lambda: known,
+            subs=lambda: subs,
             complete=complete,
             on_retry=self.told.append,
             backoff_s=(0.01, 0.02, 0.04),
@@ -119,6 +120,22 @@ def test_shards_that_show_too_few_are_not_believed(cognito: FakeCognito, monkeyp
     reader.pool.close()
     assert complete
     assert set(found) == set(odd.usernames())
+
+
+def test_where_many_subs_begin_alike_the_shards_are_cut_finer(cognito: FakeCognito) -> None:
+    alike = MutablePool()
+    for number in range(USERS):
+        alike.create(f"u{number}", sub=f"d4{number * 7919 % 16**6:06x}-0000-4000-8000-000000000000")
+    cognito.pool = alike
+    subs = [f"d4{number * 7919 % 16**6:06x}" for number in range(0, USERS, 20)]
+    reader = Reader(known=USERS, subs=subs)
+    for _ in range(2):
+        cognito.reset_stats()
+        found, complete = reader.sweep()
+        assert complete
+        assert set(found) == set(alike.usernames())
+        assert cognito.stats()["filtered"] > USERS // 60
+    reader.pool.close()
 
 
 @pytest.mark.parametrize("fault", ["throttle", "status", "reset", "cut", "expire_token", "repeat_token", "empty_page"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from random import Random
+from uuid import UUID
 
 import pytest
 
@@ -46,6 +48,27 @@ def test_many_workers_get_many_shards_and_all_shards_make_the_pool() -> None:
         assert len(set(prefixes)) == count
         assert len({len(prefix) for prefix in prefixes}) == 1
     assert len(policy(users=50_000).prefixes(16)) == 16
+
+
+def uuids(form: str, count: int = 512) -> list[str]:
+    """UUIDs of this form, in which x is any digit."""
+    random = Random(form)
+    whole = form + "x" * (32 - len(form))
+    digits = "".join(random.choice("0123456789abcdef") if digit == "x" else digit for digit in whole * count)
+    return [str(UUID(digits[at : at + 32])) for at in range(0, len(digits), 32)]
+
+
+@pytest.mark.parametrize("form", ["", "x4x8x4x8", "d", "d4f80c11", "00000000"])
+@pytest.mark.parametrize("workers", [4, 32])
+def test_shards_are_made_where_the_users_are_and_miss_nobody(form: str, workers: int) -> None:
+    prefixes = policy().prefixes(workers, uuids(form))
+    for other in (*uuids(form, 600), *uuids("", 200)):
+        assert sum(other.startswith(prefix) for prefix in prefixes) == 1
+    assert len(prefixes) < 600
+    if "x" in form or len(form) < 2:
+        others = uuids(form, 2_000)
+        biggest = max(sum(sub.startswith(prefix) for sub in others) for prefix in prefixes)
+        assert biggest / len(others) < (0.1 if workers == 4 else 0.02)
 
 
 def test_a_pool_is_read_as_one_listing_once_a_day() -> None:
