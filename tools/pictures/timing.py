@@ -104,9 +104,10 @@ def _lanes(sheet: Sheet) -> None:
     )
 
 
-def _x(seconds: float) -> float:
+def _x(seconds: float) -> int:
+    """Where a time is, in whole pixels: the next run's slightly other figures give the same picture."""
     share = math.log(seconds / _FIRST_S) / math.log(_LAST_S / _FIRST_S)
-    return round(_LEFT + share * (_RIGHT - _LEFT), 1)
+    return round(_LEFT + share * (_RIGHT - _LEFT))
 
 
 def _bars(sheet: Sheet, groups: Mapping[str, list[Row]]) -> None:
