@@ -146,6 +146,18 @@ def shown() -> list[Shown]:
     return [each for each in all_blocks() if each.block.info in COMMANDS]
 
 
+def inline() -> dict[str, str]:
+    """The commands of ours that the documents' sentences name, and where."""
+    found: dict[str, str] = {}
+    for path in documents():
+        lines = markdown.lines_of(path.read_text(encoding="utf-8"))
+        sentences = "".join("\n" if fenced else line for line, fenced in lines)
+        for span in re.findall(r"`((?:python3? -m|make) [^`\n]+)`", sentences):
+            if "|" not in span:
+                found.setdefault(span, path.relative_to(ROOT).as_posix())
+    return found
+
+
 def script(block: markdown.Block) -> str:
     """What a reader would type of a block: of one with prompts, the lines behind them."""
     if block.info != "console":
@@ -210,7 +222,8 @@ def _python(words: Sequence[str]) -> list[str]:
         main = "" if (ROOT / f"{module.replace('.', '/')}.py").exists() else ".__main__"
         place, attribute = f"{module}{main}", "main"
     else:
-        return [f"there is no module {module}"]
+        there = (ROOT / f"{module.replace('.', '/')}.py").exists()
+        return [] if there else [f"there is no module {module}"]
     command = getattr(importlib.import_module(place), attribute, None)
     return click_problems(command, rest) if isinstance(command, click.Command) else []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapter.cli import cli
-from tests.docs_commands import COMMANDS, TABLE, Shown, all_blocks, click_problems, problems, script, shown
+from tests.docs_commands import COMMANDS, TABLE, Shown, all_blocks, click_problems, inline, problems, script, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = shown()
@@ -16,6 +16,12 @@ BLOCKS = shown()
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_the_commands_of_a_block_exist(block: Shown) -> None:
     assert problems(script(block.block)) == []
+
+
+def test_the_commands_that_sentences_name_exist() -> None:
+    found = inline()
+    assert len(found) > 50
+    assert {f"{where}: {span}": wrong for span, where in found.items() if (wrong := problems(span))} == {}
 
 
 def test_every_block_is_run_or_it_is_said_why_not() -> None:

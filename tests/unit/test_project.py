@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import subprocess
 import tomllib
 from pathlib import Path
 
-import click
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "tools/npm/package-lock.json"]
 TRACKED = [
     ROOT / name
@@ -85,52 +82,6 @@ def test_the_adapters_lock_has_neither_cdktf_nor_node() -> None:
     names = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements/adapter.txt").read_text(), re.MULTILINE))
     assert {"boto3", "cloudevents", "msgspec"} <= names
     assert not {name for name in names if name.startswith(("cdktf", "constructs", "jsii", "nodejs", "pytest", "moto"))}
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
-def test_a_documents_links_lead_somewhere(document: Path) -> None:
-    text = document.read_text()
-    missing = [
-        link
-        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
-        if "://" not in link and not link.startswith("mailto:") and not (document.parent / link).exists()
-    ]
-    assert missing == []
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
-def test_a_documents_make_commands_exist(document: Path) -> None:
-    named = set(re.findall(r"`make ([a-z-]+)[^`]*`", document.read_text()))
-    named |= set(re.findall(r"^\s*\$? ?make ([a-z-]+)", _code_of(document), re.MULTILINE))
-    assert named <= _targets()
-
-
-def _code_of(document: Path) -> str:
-    return "\n".join(re.findall(r"^```[a-z]*\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
-
-
-def _commands() -> set[tuple[str, ...]]:
-    """Every `python -m adapter|iam|stacks ...` of the documents, cut before the first argument."""
-    found = set()
-    for document in DOCUMENTS:
-        text = document.read_text()
-        spans = [*re.findall(r"`([^`\n]+)`", text), *_code_of(document).splitlines()]
-        for line in spans:
-            for match in re.finditer(r"python3? -m (adapter|iam|stacks)((?: [a-z][a-z-]*)*)", line):
-                found.add((match[1], *match[2].split()))
-    return found
-
-
-@pytest.mark.parametrize("command", sorted(_commands()), ids=" ".join)
-def test_a_documents_python_commands_exist(command: tuple[str, ...]) -> None:
-    module, *words = command
-    group: click.Command = importlib.import_module(f"{module}.cli").__dict__[{"adapter": "cli"}.get(module, "main")]
-    for word in words:
-        if not isinstance(group, click.Group):
-            break  # an argument
-        found = group.get_command(click.Context(group), word)
-        assert found, f"there is no `python -m {module} {' '.join(words)}`"
-        group = found
 
 
 def test_the_index_lists_every_guide_and_decision() -> None:
