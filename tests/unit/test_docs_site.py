@@ -15,11 +15,11 @@ import pytest
 from tests.browser import open_browser
 from tests.support import wait_until
 from tools.site.__main__ import BUILD, GENERATOR, outside_requests
-from tools.site.stage import converted, stage
+from tools.site.stage import BrokenLinkError, converted, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_generator = pytest.mark.skipif(
-    not GENERATOR.exists(), reason="MkDocs is not installed; run: python tools/bootstrap.py docs"
+    not GENERATOR.exists(), reason="MkDocs is not installed; run: python tools/bootstrap.py --only docs"
 )
 
 
@@ -107,6 +107,13 @@ def test_links_lead_to_the_places_that_files_have_on_the_site() -> None:
     expected = "[a](state.md#sqlite) [b](files/source.yaml.md) [c](guides.md) [d](#here) [e](https://example.com)"
     assert converted(ROOT, text, "README.md") == expected
     assert converted(ROOT, "[a](../../README.md) `[b](../x)`", "docs/adr/0001.md") == "[a](../index.md) `[b](../x)`"
+
+
+def test_a_link_to_nothing_is_told_with_its_document(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/a.md").write_text("see [b](../b.py)\n")
+    with pytest.raises(BrokenLinkError, match=r"^docs/a\.md: the link \.\./b\.py leads to no file of this checkout$"):
+        stage(tmp_path, tmp_path / "out")
 
 
 def test_a_linked_file_is_a_page_that_shows_it(tmp_path: Path) -> None:

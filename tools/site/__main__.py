@@ -10,14 +10,12 @@ from pathlib import Path
 
 import click
 
-from tools.site.stage import stage
+from tools.site.stage import BrokenLinkError, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATOR = ROOT / ".tools/docs/bin/mkdocs"
 #: Where mkdocs.yml expects the staged documents, and where it puts the site.
 BUILD = Path("build")
-
-
 #: Tags that make a browser load something when the page is shown: all but those that somebody has to click.
 _LOADING = re.compile(r"<(?!a\b)(?P<tag>[a-z]+)\b(?P<rest>[^<>]*)>", re.IGNORECASE)
 _OUTSIDE = re.compile(r"\b(?:src|href|srcset|data)=[\"']?(?P<address>(?:https?:)?//[^\"'\s>]+)")
@@ -36,7 +34,11 @@ def outside_requests(site: Path) -> list[str]:
 
 def build(root: Path, *command: str) -> int:
     """Stage and run the generator in `root`, which holds mkdocs.yml; returns its exit code."""
-    stage(root, root / BUILD / "docs")
+    try:
+        stage(root, root / BUILD / "docs")
+    except BrokenLinkError as fault:
+        click.echo(f"docs: {fault}", err=True)
+        return 1
     # It tells of its successors on every run; mkdocs.yml says what was decided.
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run([GENERATOR, *command], cwd=root, env=environment, check=False).returncode
@@ -50,7 +52,7 @@ def main(*, serve: str | None) -> None:
     Exit codes: 0 built, 1 something is wrong with the documents, 2 the generator is missing.
     """
     if not GENERATOR.exists():
-        click.echo("docs: MkDocs is missing; run: python tools/bootstrap.py docs", err=True)
+        click.echo("docs: MkDocs is missing; run: python tools/bootstrap.py --only docs", err=True)
         sys.exit(2)
     if serve:
         sys.exit(build(ROOT, "serve", "--strict", "--dev-addr", serve))

@@ -39,6 +39,10 @@ _ITEM = re.compile(r"^(?P<indent> *)(?P<marker>[-*+]|\d+[.)])(?P<space> +)(?=\S)
 _TABLE = re.compile(r"^ *\|")
 
 
+class BrokenLinkError(ValueError):
+    """A document links a file that is not there; the message names both."""
+
+
 def place(root: Path, source: str) -> str:
     """Where a file or folder of the repository is on the site, both as paths with slashes."""
     if source in MOVED:
@@ -54,7 +58,7 @@ def stage(root: Path, target: Path) -> None:
     """Fill the folder `target` with the site's sources, made from the checkout at `root`; what was there goes.
 
     Raises:
-        FileNotFoundError: a document links a file that is not there.
+        BrokenLinkError: a document links a file that is not there.
     """
     shutil.rmtree(target, ignore_errors=True)
     waiting = [name for name in MOVED if (root / name).exists()]
@@ -89,8 +93,14 @@ def converted(root: Path, text: str, source: str) -> str:
 
 def _linked(root: Path, text: str, source: str) -> set[str]:
     """The files and folders outside of docs/ that a document links."""
-    names = (resolved(target, _document(root, source)) for target in markdown.links(text))
-    return {name for name in names if name is not None and not name.startswith("docs/")}
+    found = set()
+    for target in markdown.links(text):
+        name = resolved(target, _document(root, source))
+        if name is not None and not (root / name).exists():
+            raise BrokenLinkError(f"{_document(root, source)}: the link {target} leads to no file of this checkout")
+        if name is not None and not name.startswith("docs/"):
+            found.add(name)
+    return found
 
 
 def resolved(target: str, source: str) -> str | None:
