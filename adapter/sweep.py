@@ -181,7 +181,7 @@ class Sweeper:
             finding = self._detector.examine(user, digest, stored, phase, now_ms)
             replaced = isinstance(finding, Change) and finding.after is None
             successor = (user, digest) if replaced else None
-            entries.append(Entry(finding=finding, row=row, stored=stored, successor=successor))
+            entries.append(Entry(finding, row, stored, successor))
             changes += isinstance(finding, Change)
         if entries:
             self._ledger.record(entries)

@@ -54,8 +54,7 @@ class Batching:
     seconds: float = 0.0
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(msgspec.Struct, eq=False, gc=False):
     """An event on its way. `sent` is what the sink gets: the event itself, or its dead letter."""
 
     event: Event

@@ -20,6 +20,8 @@ from adapter.state.base import Digests, Meta
 #: Numbers of parameters of an `IN (...)`: few of them, so that few statements are prepared. The rest is NULL, which
 #: matches nothing.
 _CHUNKS = (1, 8, 64, 500)
+#: Users whose rows are remembered, about: more than are looked up and stored together.
+_REMEMBERED = 4_000
 #: Row numbers of one group of digests.
 _GROUP = 4096
 #: group_concat works on the bytes of BLOBs, and keeps the order of a subquery.
@@ -121,6 +123,8 @@ class Table:
     def __init__(self, connection: sqlite3.Connection, where: str) -> None:
         self._connection = connection
         self._where = where
+        #: The rows of users who were looked up or stored lately; None: such a user is not known. Nobody else writes.
+        self._rows: dict[str, int | None] = {}
 
     def meta(self) -> Meta:
         """The pool-wide part of the state."""
@@ -167,7 +171,11 @@ class Table:
 
     def find(self, usernames: Sequence[str]) -> dict[str, tuple[int, KnownUser]]:
         """The known users among these, with their rows."""
-        return {user.username: (row, user) for row, user in self._select("username", usernames)}
+        found = {user.username: (row, user) for row, user in self._select("username", usernames)}
+        self._forget_some()
+        self._rows |= dict.fromkeys(usernames)
+        self._rows |= {name: row for name, (row, _) in found.items()}
+        return found
 
     def rows(self, rows: Sequence[int]) -> list[tuple[int, KnownUser]]:
         """The known users behind these rows, in their order; rows that are gone are left out."""
@@ -182,15 +190,18 @@ class Table:
     def write(self, puts: Sequence[KnownUser], deletes: Sequence[str], meta: Meta | None) -> list[int]:
         """One transaction: first the deletes, then the puts, then `meta`. Returns the rows of `puts`, in order."""
         execute = self._connection.execute
+        self._forget_some()
         with translated(self._where):
             execute("BEGIN IMMEDIATE")
             try:
                 self._connection.executemany("DELETE FROM users WHERE username = ?", ((name,) for name in deletes))
+                self._rows |= dict.fromkeys(deletes)
                 rows = self._put(puts) if puts else []
                 if meta is not None:
                     self._write_meta(meta)
                 execute("COMMIT")
             except BaseException:
+                self._rows.clear()
                 if self._connection.in_transaction:
                     execute("ROLLBACK")
                 raise
@@ -205,6 +216,10 @@ class Table:
                 self._connection.executemany(_INSERT, map(_to_parameters, users))
             self._connection.execute(schema.INDEX)
             self._connection.execute("COMMIT")
+
+    def _forget_some(self) -> None:
+        if len(self._rows) > _REMEMBERED:
+            self._rows.clear()
 
     def _fetch(self, statement: str, parameters: Sequence[int] = ()) -> tuple[Any, ...]:
         """The one row that a statement gives."""
@@ -229,12 +244,12 @@ class Table:
     def _put(self, puts: Sequence[KnownUser]) -> list[int]:
         """Store users; returns their rows, in order.
 
-        Their rows are looked up first, and new ones numbered here: three calls for all, which cost half as much as an
-        upsert with RETURNING for each.
+        Their rows are looked up first, as far as they are not remembered, and new ones numbered here: three calls for
+        all, which cost half as much as an upsert with RETURNING for each.
         """
-        found: dict[str, int] = {}
-        for chunk in _chunks([user.username for user in puts]):
-            found |= self._connection.execute(
+        known = self._rows
+        for chunk in _chunks([user.username for user in puts if user.username not in known]):
+            known |= self._connection.execute(
                 f"SELECT username, row FROM users WHERE username IN (?{', ?' * (len(chunk) - 1)})",  # noqa: S608 - constants
                 chunk,
             )
@@ -244,9 +259,9 @@ class Table:
         added: list[tuple[object, ...]] = []
         changed: list[tuple[object, ...]] = []
         for user in puts:
-            row = found.get(user.username)
+            row = known.get(user.username)
             if row is None:
-                row = found[user.username] = next(free)
+                row = known[user.username] = next(free)
                 added.append((*_to_parameters(user), row))
             else:
                 changed.append((*_to_parameters(user)[1:], row))
