@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.cognitoidp.responses import CognitoIdpResponse
-from moto.core import authorization
+from moto.core import authorization, responses, utils
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.responses import DynamoHandler
 from moto.ecs.responses import EC2ContainerServiceResponse
@@ -21,6 +21,7 @@ from moto.events.responses import EventsHandler
 from moto.iam import access_control
 from moto.iam import models as iam_models
 from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 from moto.utilities.utils import get_partition
@@ -185,8 +186,16 @@ def apply() -> None:
     _replace(iam_models.User, "delete_access_key", _delete_access_key)
     # IAM: what a caller may do can be asked beforehand.
     emulator_simulation.apply()
+    _cache_what_never_changes()
     # DynamoDB: conditional updates are atomic; moto's threads read and write a row without a lock.
     _replace(DynamoHandler, "call_action", _one_at_a_time(DynamoHandler.call_action))
+
+
+def _cache_what_never_changes() -> None:
+    """Spare each request a look through moto's folders, its patterns and all methods of a class: half of its time."""
+    find = DomainDispatcherApplication.get_backend_for_host
+    _replace(DomainDispatcherApplication, "get_backend_for_host", functools.lru_cache(maxsize=1000)(find))
+    _replace(responses, "method_names_from_class", functools.cache(utils.method_names_from_class))
 
 
 def _replace(owner: Any, name: str, value: Any) -> None:
