@@ -31,7 +31,8 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,8 @@ def python_packages() -> None:
     install("python", TOOLS / "venv", "dev.txt")
 
 
+#: Steps that take long and that no other one waits for.
+ASIDE = {"npm"}
 #: What is only fetched when it is named, each into an environment of its own, and its program. The static scanner pins
 #: an old boto3; the site's generator shares nothing with the rest; cdktf's successor wants another `constructs`.
 EXTRAS = {"checkov": "checkov", "docs": "mkdocs", "cdktn": "python"}
@@ -287,6 +290,46 @@ def _deploying() -> Iterator[Step]:
         yield Step("schema", "the provider's schema", [PROVIDER_SHA256], [file], schema)
 
 
+class FailedError(Exception):
+    """A step failed; the message is what its user reads."""
+
+
+def run(step: Step) -> None:
+    """Run a step, and say how long it took.
+
+    Raises:
+        FailedError: with its name, the reason, and what to do.
+    """
+    start = time.monotonic()
+    try:
+        step.run()
+    except StepError as fault:
+        raise FailedError(f"{step.label}: {fault}; {fault.mend}") from None
+    except OSError as fault:
+        raise FailedError(f"{step.label}: {fault.strerror}: {fault.filename}; mend that, then run it again") from None
+    sys.stderr.write(f"bootstrap: {step.label}: {time.monotonic() - start:.0f} s\n")
+
+
+def run_all(wanted: Iterable[Step]) -> None:
+    """Run every step that is not up to date, one that nothing else waits for beside the others.
+
+    Raises:
+        FailedError: the first that failed; what runs beside it comes to its end.
+    """
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        waiting: list[Future[None]] = []
+        for step in wanted:
+            if step.done():
+                continue
+            sys.stderr.write(f"bootstrap: {step.label} ...\n")
+            if step.name in ASIDE:
+                waiting.append(beside.submit(run, step))
+            else:
+                run(step)
+        for future in waiting:
+            future.result()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run every step that is not up to date."""
     if {"-h", "--help"} & set(arguments) or set(arguments) - {*EXTRAS, "--only"}:
@@ -295,24 +338,13 @@ def main(arguments: Sequence[str]) -> int:
     TOOLS.mkdir(exist_ok=True)
     with (TOOLS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once: the second waits, then finds everything done
-        label = "the list of steps"
         try:
-            for step in steps([each for each in arguments if each in EXTRAS], only="--only" in arguments):
-                label = step.label
-                if step.done():
-                    continue
-                sys.stderr.write(f"bootstrap: {label} ... ")
-                sys.stderr.flush()
-                start = time.monotonic()
-                step.run()
-                sys.stderr.write(f"{time.monotonic() - start:.0f} s\n")
-        except StepError as fault:
-            sys.stderr.write(f"\nbootstrap: {label}: {fault}; {fault.mend}\n")
+            run_all(steps([each for each in arguments if each in EXTRAS], only="--only" in arguments))
+        except FailedError as fault:
+            sys.stderr.write(f"bootstrap: {fault}\n")
             return 1
-        except OSError as fault:
-            sys.stderr.write(
-                f"\nbootstrap: {label}: {fault.strerror}: {fault.filename}; mend that, then run it again\n"
-            )
+        except StepError as fault:  # the list of steps could not be made
+            sys.stderr.write(f"bootstrap: {fault}; {fault.mend}\n")
             return 1
         except KeyboardInterrupt:
             sys.stderr.write("\nbootstrap: interrupted; run it again to go on\n")

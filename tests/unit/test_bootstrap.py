@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pip
@@ -153,3 +154,22 @@ def test_uv_looks_where_pip_is_told_to_look(tmp_path: Path, monkeypatch: pytest.
 def test_the_docs_need_neither_node_nor_terraform() -> None:
     assert [step.name for step in bootstrap.steps(["docs"], only=True)] == ["python", "docs"]
     assert {"npm", "terraform", "docs"} <= {step.name for step in bootstrap.steps(["docs"])}
+
+
+def test_a_step_that_nothing_waits_for_runs_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps, "TOOLS", tmp_path)
+    monkeypatch.setattr(steps, "ROOT", tmp_path)
+    later = threading.Event()
+
+    def beside() -> None:
+        assert later.wait(20), "the next step did not begin"
+        raise steps.StepError("npm failed", "mend it")
+
+    wanted = [steps.Step("npm", "beside", [], [], beside), steps.Step("next", "the next", [], [], later.set)]
+    with pytest.raises(bootstrap.FailedError, match="beside: npm failed; mend it"):
+        bootstrap.run_all(wanted)
+    assert "bootstrap: the next: 0 s" in capsys.readouterr().err
+    assert wanted[1].done()
+    assert not wanted[0].done()
