@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -57,6 +58,9 @@ logger = logging.getLogger(__name__)
 #: Where Knative mounts trust bundles and the OIDC token (SinkBinding).
 CA_FOLDER: Final = Path("/knative-custom-certs")
 TOKEN_FILE: Final = Path("/oidc/token")
+#: When Python looks for reference cycles: there are few, for what is made for every user and event is in none, and
+#: Python's own thresholds (700, 10, 10) cost 6 % of the CPU time.
+GC_THRESHOLDS: Final = (20_000, 20, 20)
 #: Waits between attempts to open a state that can't be reached, in seconds.
 _STORE_RETRY_S: Final = 2.0
 
@@ -85,6 +89,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
     )
     for line in settings.ignored:
         logger.warning("%s", line, extra={"action": Action.SETTING_IGNORED})
+    gc.set_threshold(*GC_THRESHOLDS)
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(stop, late=1 if once else 0))
         traces = start_traces(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ from typing import Final
 
 import click
 
+from adapter.app import GC_THRESHOLDS
 from benchmarks import events, quota, report, signup, start, sweep
 from benchmarks.measure import Figure, Options, say, table
 
@@ -44,6 +46,7 @@ def main(*, only: tuple[str, ...], quick: bool, out: Path | None, tables: bool) 
     if tables:
         report.update()
         return
+    gc.set_threshold(*GC_THRESHOLDS)
     os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     options = Options(rounds=2, users=100_000) if quick else Options()
     begun = time.monotonic()

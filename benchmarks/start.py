@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -125,7 +126,10 @@ def _rss_mb() -> float:
 
 def _as_the_adapter(what: str, path: Path) -> dict[str, float]:
     """What the adapter does until its first request; `sweep` goes on with a whole one."""
+    from adapter.app import GC_THRESHOLDS
     from benchmarks.rig import open_state, sweeper, user_pool
+
+    gc.set_threshold(*GC_THRESHOLDS)
 
     with user_pool() as (pool, limiter), open_state(path) as store:
         found = sweeper(pool, limiter, store)
