@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from joserfc.jwk import RSAKey
 from moto.cognitoidp.responses import CognitoIdpResponse
 from moto.core import authorization, responses, utils
 from moto.core.exceptions import JsonRESTError
@@ -196,6 +197,14 @@ def _cache_what_never_changes() -> None:
     find = DomainDispatcherApplication.get_backend_for_host
     _replace(DomainDispatcherApplication, "get_backend_for_host", functools.lru_cache(maxsize=1000)(find))
     _replace(responses, "method_names_from_class", functools.cache(utils.method_names_from_class))
+    # Every pool signs tokens with moto's one RSA key, and reading it takes 0.2 s.
+    read = RSAKey.import_key
+
+    @functools.cache
+    def key(text: str) -> Any:
+        return read(json.loads(text))
+
+    _replace(RSAKey, "import_key", staticmethod(lambda value: key(json.dumps(value))))
 
 
 def _replace(owner: Any, name: str, value: Any) -> None:
