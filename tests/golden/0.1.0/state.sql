@@ -11,7 +11,7 @@ CREATE TABLE meta (
             sweeps INTEGER NOT NULL DEFAULT 0
         ) STRICT
         ;
-INSERT INTO "meta" VALUES(1,'arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI','baseline',1795454763983,1,1795454763986,1);
+INSERT INTO "meta" VALUES(1,'arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI','baseline',1795458604683,1,1795458604687,1);
 CREATE TABLE users (
             row INTEGER PRIMARY KEY AUTOINCREMENT,
             digest BLOB NOT NULL,
