@@ -81,9 +81,9 @@ def open_state(path: Path) -> Iterator[Store]:
 def sweeper(
     pool: BotoUserPool, limiter: RateLimiter, store: Store, on_page: Callable[[], bool] = lambda: True
 ) -> Sweeper:
-    """What the service sweeps with."""
+    """What the service sweeps with; always one listing, whatever the latency that is measured here."""
     metrics = Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks")
-    lister = lister_of(pool, limiter, threading.Event(), metrics, store)
+    lister = lister_of(pool, limiter, threading.Event(), metrics)
     ledger = Ledger(
         store,
         NoCourier(),
