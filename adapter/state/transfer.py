@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import msgspec
 
 from adapter.arn import ArnError, parse_pool_arn
+from adapter.changes import DIGEST_SIZE
 from adapter.errors import ConfigError
 from adapter.model import KnownUser
 from adapter.state.base import Meta, Store
@@ -99,6 +100,8 @@ def read_users(lines: Iterable[bytes], name: str) -> Iterator[KnownUser]:
             found = decode(line)
             members = msgspec.structs.asdict(found)
             members["digest"], members["attributes"] = bytes.fromhex(found.digest), bytes.fromhex(found.attributes)
+            if len(members["digest"]) != DIGEST_SIZE:
+                raise ValueError("a digest of another size")  # noqa: TRY301 - one way out for all that is unfit
         except (ValueError, RecursionError, msgspec.MsgspecError):
             raise ConfigError(f"{name}, line {number}: not a user; the file is damaged, export it again") from None
         yield KnownUser(**members)

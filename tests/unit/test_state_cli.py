@@ -103,6 +103,7 @@ def test_an_import_into_a_state_that_knows_somebody_needs_force(path: Path, tmp_
         (lambda data: b"\xff\xfe" + data, "line 1: not an exported state"),
         (lambda data: data.replace(b'"version":1', b'"version":2', 1), "use a newer adapter"),
         (lambda data: data.replace(b'"digest":"00', b'"digest":"zz', 1), "line 2: not a user"),
+        (lambda data: data.replace(b'"digest":"00', b'"digest":"', 1), "line 2: not a user"),
         (lambda data: data.replace(b'"revision":3', b'"revision":9223372036854775808', 1), "line 2: not a user"),
         (lambda data: data.replace(b'"sweeps":', b'"sweeps":9223372036854775808', 1), "line 1: not an exported state"),
         (lambda data: data.replace(b"{", b'{"x":' + b"[" * 100_000, 1), "line 1: not an exported state"),
