@@ -295,7 +295,8 @@ class _Reader:
         return {name.lower().replace("_", "").replace("-", ""): each for name, each in value.items()}
 
     def _ignore(self, name: str, setting: str, value: object, why: str) -> None:
-        what = f"{name}: {setting}" if setting else name
+        shown = _shown(setting).strip('"')
+        what = f"{name}: {shown}" if setting else name
         self.ignored.append(f"{what} {_shown(value)} is ignored: {why}")
 
 

@@ -231,9 +231,12 @@ def test_an_address_that_nobody_could_listen_on_is_named(asked: dict[str, str], 
     assert (told.metrics_host, told.metrics_port) == ("", None)
 
 
-def test_the_line_about_zipkin_stays_one_line_whatever_the_rate() -> None:
+def test_what_is_ignored_is_told_in_one_line_whatever_it_is() -> None:
     (line,) = knative.read({"K_TRACING_CONFIG": '{"backend":"zipkin","sample-rate":"1\\n"}'}).ignored
     assert "\n" not in line
+    zap = json.dumps({"zap-logger-config": json.dumps({"encoderC\nfig": "\x1b[31m"})})
+    (line,) = knative.read({"K_LOGGING_CONFIG": zap}).ignored
+    assert line.startswith('K_LOGGING_CONFIG: encoderC\\nfig "\\u001b[31m" is ignored')
 
 
 def test_a_profiler_and_the_rest_are_named() -> None:
