@@ -157,8 +157,9 @@ class PoolLister:
                 complete = page.token is None
                 yield _not_the_last(page)
 
-        yield from Merge([whole], 1, aside=self._slices, should_stop=self._stop.is_set).pages()
-        if complete:
+        merge = Merge([whole], 1, aside=self._slices, should_stop=self._stop.is_set)
+        yield from merge.pages()
+        if complete and merge.complete:
             self._policy.whole(requests, users, self._clock())
             yield Page(users=(), token=None)
 
@@ -169,7 +170,8 @@ class PoolLister:
         listings = [self._shard(filters.by_sub_prefix(prefix), tally) for prefix in prefixes]
         aside = self._slices if self._early.worthwhile else None
         try:
-            yield from Merge(listings, workers, aside=aside, should_stop=self._stop.is_set).pages()
+            merge = Merge(listings, workers, aside=aside, should_stop=self._stop.is_set)
+            yield from merge.pages()
         except FilterRefusedError as error:
             self._policy.banned = True
             logger.info(
@@ -177,7 +179,7 @@ class PoolLister:
                 extra={"action": Action.SHARDS_GIVEN_UP, "code": error.code},
             )
             return False
-        if tally.complete < len(prefixes):
+        if not merge.complete or tally.complete < len(prefixes):
             return False
         if not self._policy.adds_up(tally.users):
             logger.warning(

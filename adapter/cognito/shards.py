@@ -204,6 +204,11 @@ class Merge:
             for thread in self._threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
+    @property
+    def complete(self) -> bool:
+        """Whether every listing ended and all pages were taken: none is left in the queue after a stop."""
+        return not self._left
+
     def _over(self) -> bool:
         return self._ended.is_set() or self._should_stop()
 

@@ -12,6 +12,7 @@ import pytest
 from adapter.cognito.base import Page
 from adapter.cognito.shards import AUDIT_S, DOUBTS_MAX, JUDGED_AFTER, WORKERS_MAX, Merge, ShardPolicy
 from adapter.errors import UnavailableError
+from tests.support import wait_until
 
 Over = Callable[[], bool]
 
@@ -135,6 +136,7 @@ def never() -> bool:
 def test_all_pages_of_all_listings_come_out(workers: int) -> None:
     merge = Merge([listing("a", "b"), listing(), listing("c")], workers, should_stop=never)
     assert merged(merge) == [b"a", b"b", b"c"]
+    assert merge.complete
 
 
 def test_many_pages_pass_a_small_queue() -> None:
@@ -175,6 +177,17 @@ def test_what_runs_aside_ends_with_the_listings() -> None:
     found = merged(Merge([main], 1, aside=aside, should_stop=never))
     assert found == [b"aside", b"main"]
     assert threading.active_count() < 10
+
+
+def test_listings_whose_pages_were_not_all_taken_are_not_complete() -> None:
+    stop = threading.Event()
+    merge = Merge([listing("a"), listing("b")], 2, should_stop=stop.is_set)
+    pages = merge.pages()
+    next(pages)
+    wait_until(lambda: not any(thread.name.startswith("listing-") for thread in threading.enumerate()))
+    stop.set()  # all were read, and half of them lie in the queue
+    assert list(pages) == []
+    assert not merge.complete
 
 
 def test_a_stop_ends_everything_early() -> None:
