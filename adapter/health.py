@@ -100,10 +100,7 @@ class HealthServer:
 
     def __init__(self, health: Health, address: Address, status: Callable[[], Mapping[str, Any]] = dict) -> None:
         handler = type("Handler", (_Handler,), {"health": health, "status": staticmethod(status)})
-        family = ThreadingHTTPServer.address_family
-        server = type(
-            "Server", (ThreadingHTTPServer,), {"address_family": _family(address, family), "daemon_threads": True}
-        )
+        server = type("Server", (ThreadingHTTPServer,), {"address_family": address.family, "daemon_threads": True})
         self._server = server((address.host, address.port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
 
@@ -171,9 +168,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: probes come every second."""
-
-
-def _family(address: Address, default: Any) -> Any:
-    import socket
-
-    return socket.AF_INET6 if ":" in address.host else default

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,6 +47,11 @@ class Address:
 
     host: str
     port: int
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """That of the socket that listens there: a host with a colon is an IPv6 address."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -87,8 +87,7 @@ class _Server(ThreadingHTTPServer):
         self._tick = tick
         self._ticked_s = time.monotonic()
         self._connections: set[socket.socket] = set()
-        if ":" in address.host:
-            self.address_family = socket.AF_INET6
+        self.address_family = address.family
         super().__init__((address.host, address.port), handler)
 
     def service_actions(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,8 +53,7 @@ def open_inbox(address: Address) -> Iterator[Inbox]:
     """
     events: queue.Queue[Event] = queue.Queue(_WAITING_MAX)
     handler = type("Handler", (_Handler,), {"events": events})
-    family = {"address_family": socket.AF_INET6} if ":" in address.host else {}
-    server = type("Server", (_Server,), family)((address.host, address.port), handler)
+    server = type("Server", (_Server,), {"address_family": address.family})((address.host, address.port), handler)
     thread = Thread(target=server.serve_forever, args=(0.1,), name="inbox", daemon=True)
     thread.start()
     try:

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from demo.task import free_port
 from tests.deploy.test_image_contents import of
 from tests.support import wait_until
 
@@ -114,7 +115,7 @@ class Network:
 def in_own_network(body: Callable[[Network], T]) -> T:
     """Run a test in a thread whose sockets and children are in a network of their own, where that can be had."""
     if not _ISOLATED:
-        health, metrics = (_free_port() for _ in range(2))
+        health, metrics = (free_port() for _ in range(2))
         moved = (("HEALTH_ADDRESS", f"127.0.0.1:{health}"), ("METRICS_PROMETHEUS_PORT", str(metrics)))
         return body(Network(health, metrics, moved))
     with ThreadPoolExecutor(1, initializer=_leave_the_network) as thread:
@@ -129,12 +130,6 @@ def _leave_the_network() -> None:
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14s", b"lo", _UP_AND_RUNNING, b""))
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Pod:

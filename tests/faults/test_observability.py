@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.task import free_port
 from tests.collector import Collector
 from tests.emulator.pod import effective, reconciled
 from tests.emulator.process import adapter
@@ -20,12 +20,6 @@ from tests.fake_cognito import FakeCognito
 from tests.support import RecordingSink, wait_until
 
 CANARY = "canary-7f3a"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture
