@@ -1,1 +1,1 @@
-"""What `cdktf deploy` creates, and the review of its plans."""
+"""What `cdktf deploy` creates, and its plan."""

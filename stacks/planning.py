@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.review.escape import clip, plain
-from stacks.review.run import Loaded
+from plan_review.render.escape import clip, plain
+from plan_review.run import Loaded
 
 SYNTHESISED = "cdk.tf.json"
 #: Where cdktf puts its output unless it is told otherwise; the state of the local backend lies beside it.

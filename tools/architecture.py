@@ -14,17 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What is no program, and yet explained.
 _OTHERS = ("demo", "benchmarks", "tools")
 #: The programs of the repository, from the top of a deployment to its foundation.
-PROGRAMS = ("main", "stacks", "iam", "adapter")
+PROGRAMS = ("main", "stacks", "plan_review", "iam", "adapter")
 #: What each may import of the others: packages or modules. Arrows go one way, and adapter imports none of them.
 ALLOWED: Mapping[str, frozenset[str]] = {
     "main": frozenset({"stacks", "adapter.errors", "adapter.manifest"}),
     "stacks": frozenset(
         {
-            *("iam.names", "iam.policy"),
+            *("iam.names", "iam.policy", "plan_review"),
             *("adapter.arn", "adapter.emf", "adapter.errors", "adapter.manifest"),
             *("adapter.state.requirements", "adapter.tracing.settings", "adapter.version"),
         }
     ),
+    "plan_review": frozenset(),
     "iam": frozenset({"adapter.arn", "adapter.errors", "adapter.manifest", "adapter.version"}),
     "adapter": frozenset(),
 }

@@ -16,12 +16,13 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 COMMAND_LINES = {
     "adapter": ("adapter.cli", "cli"),
     "iam": ("iam.cli", "main"),
+    "plan_review": ("plan_review.cli", "main"),
     "stacks": ("stacks.cli", "main"),
 }
 _HEAD = """\
 # Command lines
 
-Three programs, each started with `python -m`. This page is made from their `--help` by `python -m tools.reference`.
+Four programs, each started with `python -m`. This page is made from their `--help` by `python -m tools.reference`.
 Results go to stdout, progress and problems to stderr; bad input ends with exit code 2 and one line for each problem.
 Every command takes `-h` and `--help`.
 """

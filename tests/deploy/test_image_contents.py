@@ -101,7 +101,8 @@ for module in pkgutil.walk_packages(adapter.__path__, "adapter."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 importlib.import_module("adapter.status.document").load()  # its files are there too
-print(sorted({"cdktf", "jsii", "moto", "iam", "stacks", "pip"} & {name.split(".")[0] for name in sys.modules}))
+unwanted = {"cdktf", "jsii", "moto", "iam", "stacks", "plan_review", "pip"}
+print(sorted(unwanted & {name.split(".")[0] for name in sys.modules}))
 """
     done = subprocess.run(
         [image / "opt/venv/bin/python", "-c", names], env={}, capture_output=True, text=True, check=False, cwd=image
@@ -160,7 +161,18 @@ print(*session.get_available_services())
 def test_neither_pip_nor_anything_of_the_deployment_is_installed(image: Path) -> None:
     (packages,) = (image / "opt/venv/lib").glob("python3*/site-packages")
     there = {path.name.split("-")[0].lower() for path in packages.iterdir()}
-    assert not there & {"pip", "setuptools", "cdktf", "jsii", "constructs", "moto", "pytest", "iam", "stacks"}
+    assert not there & {
+        "pip",
+        "setuptools",
+        "cdktf",
+        "jsii",
+        "constructs",
+        "moto",
+        "pytest",
+        "iam",
+        "stacks",
+        "plan_review",
+    }
 
 
 def test_the_image_runs_without_root_and_writes_only_to_its_volumes() -> None:

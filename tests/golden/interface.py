@@ -16,7 +16,12 @@ from adapter.log import Action
 from adapter.variables import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND_LINES = {"adapter": ("adapter.cli", "cli"), "iam": ("iam.cli", "main"), "stacks": ("stacks.cli", "main")}
+COMMAND_LINES = {
+    "adapter": ("adapter.cli", "cli"),
+    "iam": ("iam.cli", "main"),
+    "plan_review": ("plan_review.cli", "main"),
+    "stacks": ("stacks.cli", "main"),
+}
 SCHEMA = ROOT / "schemas/source.schema.json"
 
 

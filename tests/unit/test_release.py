@@ -73,7 +73,11 @@ def test_the_version_is_written_in_one_place() -> None:
 def test_the_packages_hold_every_file_of_theirs() -> None:
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
     listed = subprocess.run(
-        ["git", "ls-files", "adapter", "iam", "stacks"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "adapter", "iam", "plan_review", "stacks"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     files = [Path(name) for name in listed.stdout.splitlines()]
     left_out = [file for file in files if file.suffix != ".py" and not any(map(file.match, patterns))]

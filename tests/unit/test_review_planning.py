@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stacks.cli import main
-from tests.unit.review_plans import plan, resource
+from tests.unit.plan_review.support import plan, resource
 
 #: Writes down how it is called; "plan" makes a file, "show" prints the JSON of the plan in the stack's folder.
 TERRAFORM = """#!{python}
@@ -56,7 +56,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["plan", "--app", f"{sys.executable} app.py", *arguments])
+    return CliRunner().invoke(
+        main, ["plan", "--app", f"{sys.executable} app.py", *arguments], prog_name="python -m stacks"
+    )
 
 
 def test_every_stack_is_planned_and_all_are_reviewed_as_one(project: Path) -> None:

@@ -7,13 +7,13 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from stacks.review.run import Loaded, run
-from stacks.review.source import PlanError
+from plan_review.plan.source import PlanError
+from plan_review.run import Loaded, run
 from tests.fuzz.engine import Target, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY
-from tests.unit.review_plans import load, resource
+from tests.unit.plan_review.support import load, resource
 
 _WORDS = (
     *(

@@ -1,0 +1,1 @@
+"""What a plan means: one module for each question that a reviewer asks of it."""

@@ -1,0 +1,1 @@
+"""Reading a plan: from the file's bytes to a model that holds no sensitive value."""

@@ -1,0 +1,166 @@
+"""The values of one object before and after, opened when somebody first asks for them.
+
+A plan of 50 MB has some ten thousand objects, and most analyses look at a few types: what nobody asks for stays bytes.
+Whether an object's values can hold a secret at all is seen in the bytes, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TypeAlias
+
+import msgspec
+
+from plan_review.plan.configuration import Configuration, bare_address
+from plan_review.plan.leaks import Clue, Leak, find_clues, redact
+from plan_review.plan.source import RawResource, decode
+from plan_review.plan.values import Hidden, Namer, Unknown, Value, mask
+
+#: Texts of the configuration as it was synthesised, with `${...}` in them: (address, attribute) -> text.
+Sources = dict[tuple[str, str], str]
+
+#: What may be shown, the secrets in clear that were taken out of it, and the masked value with those still in it.
+_Read: TypeAlias = tuple[Value, tuple[Leak, ...], Value]
+
+_NULL = b"null"
+
+
+class Sides:
+    """Both sides of one change. Its repr shows nothing: it holds the bytes of sensitive values."""
+
+    def __init__(self, raw: RawResource, configuration: Configuration, sources: Sources) -> None:
+        self._raw = raw
+        self._configuration = configuration
+        self._sources = sources
+        actions = raw.change.actions
+        # What Terraform forgets stays in AWS as it is.
+        self._stays = actions == ["forget"]
+        self._gone = actions == ["delete"]
+        self._same = actions == ["no-op"] and raw.change.before == raw.change.after
+
+    @property
+    def had(self) -> bool:
+        """Whether the object exists before the change."""
+        return _bytes(self._raw.change.before) != _NULL
+
+    @property
+    def has(self) -> bool:
+        """Whether the object exists after the change."""
+        if self._gone:
+            return False
+        if self._stays:
+            return self.had
+        return _bytes(self._raw.change.after) != _NULL or _marked(self._raw.change.after_unknown)
+
+    def mentions(self, word: bytes) -> bool:
+        """Whether the word stands anywhere in the values, or in the names of the unknown ones."""
+        change = self._raw.change
+        return any(word in _bytes(part) for part in (change.before, change.after, change.after_unknown))
+
+    @property
+    def before(self) -> Value:
+        """The values before the change, None when there is no object."""
+        return self._before[0]
+
+    @property
+    def after(self) -> Value:
+        """The values after the change, None when there is no object any more."""
+        return self._filled[0]
+
+    @property
+    def from_source(self) -> tuple[str, ...]:
+        """Attributes whose text was taken from the synthesised configuration."""
+        return self._filled[1]
+
+    @cached_property
+    def leaks_before(self) -> tuple[Leak, ...]:
+        """Secrets in clear before the change."""
+        return self._before[1] if self._clues_before else ()
+
+    @cached_property
+    def leaks_after(self) -> tuple[Leak, ...]:
+        """Secrets in clear after the change."""
+        return self._after[1] if self._clues_after else ()
+
+    @cached_property
+    def sensitive_known(self) -> tuple[str, ...]:
+        """Paths of values that are marked as sensitive, and that the plan's file holds nevertheless."""
+        if self._stays or not _marked(self._raw.change.after_sensitive):
+            return ()
+        return tuple(_hidden(self._after[2]))
+
+    @cached_property
+    def _clues_before(self) -> Clue:
+        return find_clues(_bytes(self._raw.change.before))
+
+    @cached_property
+    def _clues_after(self) -> Clue:
+        return self._clues_before if self._stays or self._same else find_clues(_bytes(self._raw.change.after))
+
+    @cached_property
+    def _before(self) -> _Read:
+        change = self._raw.change
+        return _read(change.before, None, change.before_sensitive, self._clues_before, None)
+
+    @cached_property
+    def _after(self) -> _Read:
+        change = self._raw.change
+        if self._gone:
+            return None, (), None
+        if self._stays or (self._same and change.before_sensitive == change.after_sensitive):
+            return self._before
+        return _read(change.after, change.after_unknown, change.after_sensitive, self._clues_after, self._names)
+
+    @cached_property
+    def _filled(self) -> tuple[Value, tuple[str, ...]]:
+        """Show how unknown values were written, where that is at hand."""
+        after = self._after[0]
+        if not self._sources or not isinstance(after, dict):
+            return after, ()
+        bare = bare_address(self._raw.address)
+        filled: dict[str, Value] = {}
+        for key, value in after.items():
+            source = self._sources.get((bare, key)) if isinstance(value, Unknown) else None
+            if source is not None:
+                filled[key], _ = redact(mask(source), key, key)
+        return ({**after, **filled}, tuple(filled)) if filled else (after, ())
+
+    def _names(self, path: tuple[str | int, ...]) -> tuple[str, ...]:
+        return self._configuration.texts(self._raw.address, *path)
+
+
+def _read(
+    value: msgspec.Raw, unknown: msgspec.Raw | None, sensitive: msgspec.Raw, clues: Clue, names: Namer | None
+) -> _Read:
+    """Decode, mask and search. The last part of the answer only serves to find what is marked: it stays in here."""
+    data = _bytes(value)
+    over = decode(unknown) if unknown is not None and _marked(unknown) else None
+    marked = decode(sensitive) if _marked(sensitive) else None
+    masked: Value = decode(value)
+    if over is not None or marked is not None or b'"{' in data or b'"[' in data:
+        masked = mask(masked, over, marked, names)
+    if not clues:
+        return masked, (), masked
+    shown, leaks = redact(masked, shapes=Clue.SHAPE in clues)
+    return shown, tuple(leaks), masked
+
+
+def _marked(raw: msgspec.Raw) -> bool:
+    """Whether the shape beside a value can mark anything."""
+    return b"true" in _bytes(raw)
+
+
+def _bytes(raw: msgspec.Raw) -> bytes:
+    return bytes(raw)
+
+
+def _hidden(value: Value, path: str = "") -> Iterator[str]:
+    if isinstance(value, Hidden):
+        yield path or "value"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _hidden(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _hidden(item, f"{path}[{index}]")

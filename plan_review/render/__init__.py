@@ -1,0 +1,1 @@
+"""A review as text, Markdown and HTML. The renderers only format: they judge nothing."""

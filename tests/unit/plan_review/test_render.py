@@ -1,0 +1,278 @@
+"""The Markdown and the HTML of a review: safe for where they are shown, whole, and readable."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from plan_review import run
+from plan_review.gates import judge, parse_rules
+from plan_review.render import html as render_html
+from plan_review.render import markdown as render_markdown
+from plan_review.render.escape import code, markdown, page, plain
+from plan_review.render.graph import picture
+from plan_review.render.layout import HEIGHT, WIDTH, lay_out
+from plan_review.render.markup import Markup, el
+from plan_review.render.svg import mermaid
+from tests.unit.plan_review.support import PLANS, load, plan, resource, review
+
+EVIL = (
+    "<script>alert(1)</script>\"'&|`*_[x](javascript:alert(1))\n\n# h @octocat"
+    " ![i](https://evil.example/x.png) </details>"
+)
+VOID = {"meta", "link", "br", "hr", "path", "rect"}
+
+
+class Outline(HTMLParser):
+    """Elements with their attributes, and whether they are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def evil_plan() -> dict[str, Any]:
+    document = {
+        "Statement": [
+            {"Sid": EVIL, "Effect": "Allow", "Action": EVIL, "Resource": EVIL, "Condition": {EVIL: {EVIL: EVIL}}}
+        ]
+    }
+    return plan(
+        resource(
+            f'aws_sqs_queue.q["{EVIL}"]', "update", before={"name": "a", EVIL: "b"}, after={"name": EVIL, EVIL: EVIL}
+        ),
+        resource("aws_iam_role_policy.p", after={"role": EVIL, "policy": document}),
+        resource(
+            "aws_security_group.g", after={"name": EVIL, "ingress": [{"description": EVIL, "cidr_blocks": [EVIL]}]}
+        ),
+        resource("aws_dynamodb_table.t", "delete", before={"name": EVIL}, action_reason=EVIL),
+        resource(f"aws_x.{EVIL}", after={}, previous_address=EVIL, importing={"id": EVIL}, deposed=EVIL),
+        output_changes={EVIL: {"actions": ["create"], "before": None, "after": EVIL}},
+        terraform_version=EVIL,
+        deferred_changes=[{"reason": EVIL, "resource_change": resource("aws_y.z", after={})}],
+    )
+
+
+# --- HTML ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["create.json", "change.json"])
+def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere(name: str) -> None:
+    found = review(load(name))
+    outline = Outline(render_html.render(found, judge(found, parse_rules(["no-destroy,no-public"]))))
+    tags = {tag for tag, _ in outline.elements}
+    assert not tags & {"script", "img", "iframe", "object", "embed", "form", "input", "base", "video", "audio"}
+    for tag, attributes in outline.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
+        for key in ("href", "src"):
+            assert (attributes.get(key) or "#").startswith(("#", "data:,"))
+
+
+def test_the_page_allows_its_own_style_and_nothing_else() -> None:
+    text = render_html.render(review(plan()))
+    policy = next(a["content"] for t, a in Outline(text).elements if a.get("http-equiv") == "Content-Security-Policy")
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert (
+        policy == f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_the_page_can_be_read_by_machines_that_read_aloud() -> None:
+    outline = Outline(render_html.render(review(load("change.json"))))
+    tags = [tag for tag, _ in outline.elements]
+    assert tags.count("h1") == 1
+    assert tags.count("main") == 1
+    assert ("html", {"lang": "en"}) in outline.elements
+    ids = [a["id"] for _, a in outline.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    targets = [a["href"] for t, a in outline.elements if t == "a"]
+    assert all((target or "")[1:] in ids for target in targets)
+    for tag, attributes in outline.elements:
+        if attributes.get("role") in ("img", "region"):
+            assert attributes.get("aria-label"), tag
+        if tag == "th":
+            assert attributes["scope"] == "col"
+
+
+def test_nothing_of_a_plan_becomes_markup_of_the_page() -> None:
+    text = render_html.render(review(evil_plan()), judge(review(evil_plan()), parse_rules(["no-destroy,only=x"])))
+    outline = Outline(text)
+    assert "script" not in {tag for tag, _ in outline.elements}
+    assert "<script>" not in text
+    assert "alert(1)" in "".join(outline.text)
+    assert not any(
+        "evil.example" in str(value) for _, attributes in outline.elements for value in attributes.values() if value
+    )
+
+
+def test_elements_escape_texts_and_attributes() -> None:
+    assert el("p", "<b>", Markup("<i></i>"), None, title='"x"', hidden=True, lang=None) == (
+        '<p title="&quot;x&quot;" hidden>&lt;b&gt;<i></i></p>'
+    )
+
+
+def test_a_very_large_review_stays_a_page_that_opens() -> None:
+    many = plan(
+        *(
+            resource(
+                f"aws_sqs_queue.q{i}",
+                "update",
+                before={f"f{k}": 1 for k in range(100)},
+                after={f"f{k}": 2 for k in range(100)},
+            )
+            for i in range(1000)
+        )
+    )
+    text = render_html.render(review(many))
+    assert "… and 600 more" in text
+    assert "… and 40 more fields" in text
+    assert len(text) < 10_000_000
+
+
+# --- Markdown --------------------------------------------------------------------------------------------------------
+
+
+def test_the_comment_begins_with_the_verdict() -> None:
+    lines = render_markdown.render(review(load("create.json"))).splitlines()
+    assert lines[0] == "## Plan review: Creates 19, changes 0, replaces 0, destroys 0."
+    assert lines[2:6] == [
+        "- ❌ Gives 7 new rights \\(3 identities\\), 2 to look at twice.",
+        "- ✅ Nothing is open to the internet.",
+        "- ❌ 1 secret in clear in the plan.",
+        "- ✅ About \\$15 a month.",
+    ]
+
+
+def test_nothing_of_a_plan_becomes_markup_of_the_comment() -> None:
+    text = render_markdown.render(review(evil_plan()), judge(review(evil_plan()), parse_rules(["no-destroy,only=x"])))
+    outside = re.sub(r"\\.", "", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", outside)
+    assert "<script" not in outside
+    assert "](" not in outside.replace("\\]\\(", "")
+    assert "@octocat" not in outside
+    assert outside.count("<details") == outside.count("</details>")
+    assert not [line for line in outside.splitlines() if line.startswith("# ")]
+
+
+def test_a_comment_is_never_longer_than_github_takes_and_says_what_is_left_out() -> None:
+    long = "x" * 3000
+    many = plan(
+        *(
+            resource(f"aws_sqs_queue.q{i}", "update", before={"a": "1", "b": "2"}, after={"a": long, "b": long})
+            for i in range(500)
+        )
+    )
+    text = render_markdown.render(review(many))
+    assert len(text) < 65_536
+    huge = plan(
+        *(
+            resource(
+                f"aws_iam_role_policy.p{i}",
+                after={
+                    "role": f"r{i}",
+                    "policy": {"Statement": [{"Action": [f"a:{long}{k}" for k in range(20)], "Resource": "*"}]},
+                },
+            )
+            for i in range(100)
+        )
+    )
+    text = render_markdown.render(review(huge))
+    assert len(text) < 65_536
+    assert "Left out, because a comment may not be longer: Who may do what" in text
+
+
+@pytest.mark.parametrize("text", ["a|b", "`", "``x``", "a`b", "", " ", "\n", "|", "\\", "x\\"])
+def test_code_spans_hold_any_text_on_one_line_of_a_table(text: str) -> None:
+    span = code(text)
+    assert "\n" not in span
+    assert not re.search(r"(?<!\\)\|", span)
+    fence = re.match(r"`+", span)
+    assert fence is not None
+    assert span.endswith(fence.group())
+
+
+def test_escapes_keep_ordinary_text_readable() -> None:
+    assert plain("grüße 日本 ✓") == "grüße 日本 ✓"
+    assert plain("a\x1b[2Jb\u202e") == "a\\x1b[2Jb\\u202e"
+    assert page("<a&b>") == "&lt;a&amp;b&gt;"
+    assert markdown("Creates 1, changes 0.") == "Creates 1, changes 0."
+    assert "@" not in markdown("@octocat").replace("@\u200b", "")
+
+
+# --- the picture -----------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_shows_what_uses_what() -> None:
+    drawn = picture(review(load("create.json")).plans)
+    assert set(drawn.links) >= {
+        ("aws_ecs_service.adapter", "aws_ecs_task_definition.adapter"),
+        ("aws_ecs_task_definition.adapter", "aws_iam_role.task"),
+        ("aws_iam_role.task", "aws_dynamodb_table.state"),
+        ("aws_iam_role.task", "aws_secretsmanager_secret.key"),
+        ("aws_iam_role.task", "aws_sqs_queue.dead"),
+    }
+    assert {n.title: n.count for n in drawn.nodes}["alarms"] == 2
+
+
+def test_no_two_boxes_overlap_and_all_are_inside() -> None:
+    drawing = lay_out(picture(review(load("change.json")).plans))
+    for index, one in enumerate(drawing.boxes):
+        assert 0 <= one.x <= drawing.width - WIDTH
+        assert 0 <= one.y <= drawing.height - HEIGHT
+        for other in drawing.boxes[index + 1 :]:
+            assert abs(one.x - other.x) >= WIDTH or abs(one.y - other.y) >= HEIGHT
+
+
+def test_the_picture_is_the_same_on_every_run() -> None:
+    data = (PLANS / "change.json").read_bytes()
+    one, two = (run.run([run.Loaded("p", data)]).render("html") for _ in range(2))
+    assert one == two
+
+
+def test_circles_and_very_many_resources_are_drawn() -> None:
+    circle = plan(
+        resource("aws_a.x", after={}),
+        resource("aws_b.y", after={}),
+        expressions={
+            "aws_a.x": {"k": {"references": ["aws_b.y.id"]}},
+            "aws_b.y": {"k": {"references": ["aws_a.x.id"]}},
+        },
+    )
+    assert len(lay_out(picture(review(circle).plans)).lines) == 2
+    many = plan(*(resource(f"aws_t{i % 50}.r{i}", after={}) for i in range(500)))
+    assert len(picture(review(many).plans).nodes) == 36
+
+
+def test_mermaid_labels_hold_any_text() -> None:
+    text = mermaid(picture(review(evil_plan()).plans))
+    assert text.startswith("graph LR")
+    assert "<script" not in text
+    for line in text.splitlines()[1:]:
+        assert re.fullmatch(
+            r'  (n\d+\["[^"\[\]<>]*<br/><small>[^"\[\]<>]*</small>"\]:::\w+|n\d+ --> n\d+|classDef .*)', line
+        ), line
