@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from plan_review.findings.cost import Cost, cost
-from plan_review.findings.grants import Grant, Kind, Standing, grants
+from plan_review.findings.found import Kind
+from plan_review.findings.grants import Grant, Standing, grants
 from plan_review.findings.network import Exposure, Flow, Network, network
 from plan_review.findings.secrecy import PlainSecret, Secrecy, secrecy
 from plan_review.findings.stores import Risk, data_at_risk

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from plan_review.findings.grants import Grant, Kind, Standing
+from plan_review.findings.found import Kind
+from plan_review.findings.grants import Grant, Standing
 from plan_review.findings.network import Flow
 from plan_review.findings.policies import Statement
 from plan_review.plan.model import Action, Change

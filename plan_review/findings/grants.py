@@ -6,10 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from plan_review.findings.found import (
+    IDENTITIES,
+    Found,
+    Kind,
+    holder_of,
+    left_to_aws,
+    name_of,
+    statements_of,
+    target_of,
+)
 from plan_review.findings.managed import managed_statements
-from plan_review.findings.policies import Statement, covered, data_statements, statements
+from plan_review.findings.policies import Statement, covered, statements
 from plan_review.findings.rights import NO_NARROWER, marks
-from plan_review.plan.configuration import bare_address
 from plan_review.plan.model import Action, Change, Phase, Plan, World
 from plan_review.plan.values import Hidden, Unknown, Value, as_list, get, is_empty, show, text
 
@@ -20,14 +29,6 @@ class Standing(StrEnum):
     ADDED = "added"
     KEPT = "kept"
     REMOVED = "removed"
-
-
-class Kind(StrEnum):
-    """What a policy is attached to."""
-
-    IDENTITY = "may"
-    TRUST = "may be assumed by"
-    RESOURCE = "may be used by"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +54,8 @@ class Grant:
         return self.widens and any(mark != NO_NARROWER for mark in self.marks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    kind: Kind
-    holder: str
-    statement: Statement
-    change: Change
-
-
 #: Policies inside of an identity's own object: type -> attribute with the identity's name.
 _INLINE = {"aws_iam_role_policy": "role", "aws_iam_user_policy": "user", "aws_iam_group_policy": "group"}
-_IDENTITIES = {"aws_iam_role": "role", "aws_iam_user": "user", "aws_iam_group": "group"}
 _ATTACHMENTS = {
     "aws_iam_role_policy_attachment": ("role",),
     "aws_iam_user_policy_attachment": ("user",),
@@ -72,32 +64,15 @@ _ATTACHMENTS = {
 }
 #: Attributes that hold a resource's policy, and what names the resource where it isn't the object itself.
 _POLICY_ATTRIBUTES = ("policy", "access_policy", "access_policies", "policy_document", "resource_policy")
-_TARGETS = [
-    "secret_arn",
-    "queue_url",
-    "key_id",
-    "bucket",
-    "event_bus_name",
-    "arn",
-    "repository",
-    "file_system_id",
-    "resource_arn",
-    "function_name",
-    "domain_name",
-    "backup_vault_name",
-    "registry_id",
-    "policy_name",
-    "name",
-]
-_NOT_RESOURCE_POLICIES = {*_INLINE, *_IDENTITIES, *_ATTACHMENTS, "aws_iam_policy", "aws_organizations_policy"}
+_NOT_RESOURCE_POLICIES = {*_INLINE, *IDENTITIES, *_ATTACHMENTS, "aws_iam_policy", "aws_organizations_policy"}
 
 
 def grants(plan: Plan) -> list[Grant]:
     """All statements after the plan, then those that it removes."""
     before = _once(_collect(plan.worlds[Phase.BEFORE]))
     after = _once(_collect(plan.worlds[Phase.AFTER]))
-    old: dict[tuple[Kind, str], list[_Found]] = {}
-    new: dict[tuple[Kind, str], list[_Found]] = {}
+    old: dict[tuple[Kind, str], list[Found]] = {}
+    new: dict[tuple[Kind, str], list[Found]] = {}
     for index, found in ((old, before), (new, after)):
         for item in found:
             index.setdefault((item.kind, item.holder), []).append(item)
@@ -110,12 +85,12 @@ def grants(plan: Plan) -> list[Grant]:
     return made
 
 
-def _once(found: Iterable[_Found]) -> list[_Found]:
+def _once(found: Iterable[Found]) -> list[Found]:
     """Two objects that say the same of one holder (a role and its attachment) are one grant."""
     return list({(f.kind, f.holder, f.statement): f for f in found}.values())
 
 
-def _after(item: _Found, old: Iterable[_Found]) -> Grant:
+def _after(item: Found, old: Iterable[Found]) -> Grant:
     old = list(old)
     if _still_there(item, old):
         return _grant(item, Standing.KEPT, widens=False)
@@ -123,7 +98,7 @@ def _after(item: _Found, old: Iterable[_Found]) -> Grant:
     return _grant(item, Standing.ADDED, widens=widens)
 
 
-def _still_there(item: _Found, others: Iterable[_Found]) -> bool:
+def _still_there(item: Found, others: Iterable[Found]) -> bool:
     """Whether the same statement stands on the other side: literally, or in an object that doesn't change."""
     return any(
         o.statement == item.statement and (not item.statement.opaque or item.change.action is Action.NOOP)
@@ -131,7 +106,7 @@ def _still_there(item: _Found, others: Iterable[_Found]) -> bool:
     )
 
 
-def _grant(item: _Found, standing: Standing, *, widens: bool) -> Grant:
+def _grant(item: Found, standing: Standing, *, widens: bool) -> Grant:
     return Grant(
         plan=item.change.plan,
         kind=item.kind,
@@ -144,14 +119,14 @@ def _grant(item: _Found, standing: Standing, *, widens: bool) -> Grant:
     )
 
 
-def _collect(world: World) -> Iterator[_Found]:
+def _collect(world: World) -> Iterator[Found]:
     attached = _attached(world)
     for change in world.managed():
         kind = change.type
         if kind in _INLINE:
-            holder = _holder(world, change, _INLINE[kind])
-            yield from _statements(world, change, "policy", Kind.IDENTITY, holder)
-        elif kind in _IDENTITIES:
+            holder = holder_of(world, change, _INLINE[kind])
+            yield from statements_of(world, change, "policy", Kind.IDENTITY, holder)
+        elif kind in IDENTITIES:
             yield from _identity(world, change)
         elif kind in _ATTACHMENTS:
             yield from _attachment(world, change)
@@ -164,17 +139,17 @@ def _collect(world: World) -> Iterator[_Found]:
             yield from _resource_policy(world, change)
 
 
-def _identity(world: World, change: Change) -> Iterator[_Found]:
+def _identity(world: World, change: Change) -> Iterator[Found]:
     value = change.at(world.phase)
-    holder = _name(change, world.phase)
-    yield from _statements(world, change, "assume_role_policy", Kind.TRUST, holder)
+    holder = name_of(change, world.phase)
+    yield from statements_of(world, change, "assume_role_policy", Kind.TRUST, holder)
     if world.phase is Phase.AFTER and _boundary(change.before) and not _boundary(change.after):
         statement = Statement(actions=(f"(no longer limited by the boundary {_boundary(change.before)})",))
-        yield _Found(Kind.IDENTITY, holder, statement, change)
-    for block in as_list(get(value, "inline_policy")) if not _left_to_aws(world, change, "inline_policy") else ():
+        yield Found(Kind.IDENTITY, holder, statement, change)
+    for block in as_list(get(value, "inline_policy")) if not left_to_aws(world, change, "inline_policy") else ():
         for statement in statements(get(block, "policy")):
-            yield _Found(Kind.IDENTITY, holder, statement, change)
-    if not _left_to_aws(world, change, "managed_policy_arns"):
+            yield Found(Kind.IDENTITY, holder, statement, change)
+    if not left_to_aws(world, change, "managed_policy_arns"):
         for arn in as_list(get(value, "managed_policy_arns")):
             yield from _managed(world, change, arn, holder, "managed_policy_arns")
 
@@ -184,27 +159,27 @@ def _boundary(value: Value) -> str:
     return "" if is_empty(boundary) else show(boundary)
 
 
-def _attachment(world: World, change: Change) -> Iterator[_Found]:
+def _attachment(world: World, change: Change) -> Iterator[Found]:
     arn = get(change.at(world.phase), "policy_arn")
     for attribute in _ATTACHMENTS[change.type]:
         named = get(change.at(world.phase), attribute)
         if isinstance(named, list):
             holders = [f"{attribute.removesuffix('s')} {n}" if isinstance(n, str) else "" for n in named]
             for holder in holders:
-                yield from _managed(world, change, arn, holder or _holder(world, change, attribute), "policy_arn")
+                yield from _managed(world, change, arn, holder or holder_of(world, change, attribute), "policy_arn")
         elif not is_empty(named):
-            yield from _managed(world, change, arn, _holder(world, change, attribute), "policy_arn")
+            yield from _managed(world, change, arn, holder_of(world, change, attribute), "policy_arn")
 
 
-def _managed(world: World, change: Change, arn: Value, holder: str, attribute: str) -> Iterator[_Found]:
+def _managed(world: World, change: Change, arn: Value, holder: str, attribute: str) -> Iterator[Found]:
     """The statements of a managed policy: the plan's own when it is there, else its name as one statement."""
     policy = _own_policy(world, change, arn, attribute)
     if policy is not None:
-        for found in _statements(world, policy, "policy", Kind.IDENTITY, holder):
-            yield _Found(Kind.IDENTITY, holder, found.statement, policy)
+        for found in statements_of(world, policy, "policy", Kind.IDENTITY, holder):
+            yield Found(Kind.IDENTITY, holder, found.statement, policy)
         return
     for statement in managed_statements(arn):
-        yield _Found(Kind.IDENTITY, holder, statement, change)
+        yield Found(Kind.IDENTITY, holder, statement, change)
 
 
 def _own_policy(world: World, change: Change, arn: Value, attribute: str) -> Change | None:
@@ -216,10 +191,10 @@ def _own_policy(world: World, change: Change, arn: Value, attribute: str) -> Cha
     return None
 
 
-def _unattached(world: World, change: Change) -> Iterator[_Found]:
+def _unattached(world: World, change: Change) -> Iterator[Found]:
     """A managed policy that nothing in the plan attaches gives nobody anything yet, but is worth reading."""
-    holder = f"whoever {_name(change, world.phase)} is attached to"
-    yield from _statements(world, change, "policy", Kind.IDENTITY, holder)
+    holder = f"whoever {name_of(change, world.phase)} is attached to"
+    yield from statements_of(world, change, "policy", Kind.IDENTITY, holder)
 
 
 def _attached(world: World) -> set[str]:
@@ -234,7 +209,7 @@ def _attached(world: World) -> set[str]:
     return found
 
 
-def _lambda(world: World, change: Change) -> _Found:
+def _lambda(world: World, change: Change) -> Found:
     value = change.at(world.phase)
     conditions = [
         (operator, key, (text(get(value, attribute)),))
@@ -251,70 +226,17 @@ def _lambda(world: World, change: Change) -> _Found:
         actions=(text(get(value, "action")) or "lambda:InvokeFunction",),
         conditions=tuple(conditions),
     )
-    return _Found(Kind.RESOURCE, _target(world, change), statement, change)
+    return Found(Kind.RESOURCE, target_of(world, change), statement, change)
 
 
-def _resource_policy(world: World, change: Change) -> Iterator[_Found]:
+def _resource_policy(world: World, change: Change) -> Iterator[Found]:
     if not change.sides.mentions(b"polic"):
         return
     for attribute in _POLICY_ATTRIBUTES:
         value = get(change.at(world.phase), attribute)
         if isinstance(value, dict) and "Statement" not in value:
             continue
-        if isinstance(value, Unknown) and _left_to_aws(world, change, attribute):
+        if isinstance(value, Unknown) and left_to_aws(world, change, attribute):
             continue
         if isinstance(value, dict | Unknown | Hidden):
-            yield from _statements(world, change, attribute, Kind.RESOURCE, _target(world, change))
-
-
-def _left_to_aws(world: World, change: Change, attribute: str) -> bool:
-    """The configuration doesn't set the value: AWS's default, or an echo of what other objects set."""
-    configuration = world.plan.configuration
-    known = bare_address(change.address) in configuration.resources
-    return known and configuration.expression(change.address, attribute) is None
-
-
-def _statements(world: World, change: Change, attribute: str, kind: Kind, holder: str) -> Iterator[_Found]:
-    value = get(change.at(world.phase), attribute)
-    if isinstance(value, Unknown):
-        documents = [
-            document
-            for address in world.plan.configuration.references(change.address, attribute)
-            for document in world.at(address)
-            if document.type == "aws_iam_policy_document"
-        ]
-        if documents:
-            for document in documents:
-                for statement in data_statements(document.after):
-                    yield _Found(kind, holder, statement, change)
-            return
-    for statement in statements(value):
-        yield _Found(kind, holder, statement, change)
-
-
-def _name(change: Change, phase: Phase) -> str:
-    """`user cognito-source` when AWS's name is known, else the address."""
-    kind = _IDENTITIES.get(change.type, change.type.removeprefix("aws_").replace("_", " "))
-    name = text(get(change.at(phase), "name")) or text(get(change.at(phase), "bucket"))
-    return f"{kind} {name or change.address}"
-
-
-def _holder(world: World, change: Change, attribute: str) -> str:
-    kind = attribute.removesuffix("s")
-    value = get(change.at(world.phase), attribute)
-    if isinstance(value, str):
-        return f"{kind} {value}"
-    referred = world.first_referred(change, attribute, _IDENTITIES)
-    return _name(referred, world.phase) if referred is not None else f"{kind} of {change.address}"
-
-
-def _target(world: World, change: Change) -> str:
-    """The resource that a policy protects: the object that it refers to, else what it names, else itself."""
-    configuration = world.plan.configuration
-    for attribute in _TARGETS:
-        if configuration.expression(change.address, attribute) is None and attribute == "name":
-            continue
-        for referred in world.referred(change, attribute):
-            if referred.managed and not referred.type.startswith("aws_iam_"):
-                return _name(referred, world.phase)
-    return _name(change, world.phase)
+            yield from statements_of(world, change, attribute, Kind.RESOURCE, target_of(world, change))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from plan_review.findings.grants import Grant, Kind, Standing
+from plan_review.findings.found import Kind
+from plan_review.findings.grants import Grant, Standing
 from plan_review.findings.rights import ANYONE
 from plan_review.plan.model import Change, Phase, Plan, World
 from plan_review.plan.values import Unknown, Value, as_list, get, show, text

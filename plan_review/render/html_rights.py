@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from plan_review.findings.grants import Grant, Kind, Standing
+from plan_review.findings.found import Kind
+from plan_review.findings.grants import Grant, Standing
 from plan_review.render.markup import Markup, el
 from plan_review.report import Review, by_holder
 from plan_review.sentences import conditions_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from plan_review.findings import prices
-from plan_review.findings.grants import Grant, Kind
+from plan_review.findings.found import Kind
+from plan_review.findings.grants import Grant
 from plan_review.gates import GateResult
 from plan_review.plan.diff import field_changes
 from plan_review.plan.model import Action, Change

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from plan_review.findings.grants import Grant, Kind, Standing
+from plan_review.findings.found import Kind
+from plan_review.findings.grants import Grant, Standing
 from plan_review.findings.policies import covered, statements
 from plan_review.report import Review
 from plan_review.sentences import grant_sentence
