@@ -59,7 +59,7 @@ def dynalite(log: Path | None = None) -> Iterator[str]:
     try:
         deadline = time.monotonic() + _START_SECONDS
         while True:
-            with suppress(URLError, ConnectionError), urllib.request.urlopen(endpoint, timeout=5):
+            with suppress(URLError, ConnectionError), urllib.request.urlopen(endpoint, timeout=30):
                 break
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"dynalite did not start (exit code {process.poll()})")

@@ -13,7 +13,7 @@ __all__ = ["Answer", "Received", "RecordingSink", "Request", "wait_until"]
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], timeout_s: float = 20.0, what: str = "the condition") -> T:
+def wait_until(predicate: Callable[[], T], timeout_s: float = 60.0, what: str = "the condition") -> T:
     """Ask until the answer is true, and give that answer.
 
     Raises:

@@ -33,7 +33,7 @@ class Terminal:
     def text(self) -> str:
         return self.written.decode(errors="replace").replace("\r\n", "\n")
 
-    def expect(self, text: str, timeout_s: float = 30.0) -> None:
+    def expect(self, text: str, timeout_s: float = 60.0) -> None:
         """Read until this comes after what was expected before.
 
         Raises:
@@ -48,7 +48,7 @@ class Terminal:
         """Type a line."""
         os.write(self._descriptor, text.encode() + b"\n")
 
-    def end(self, timeout_s: float = 30.0) -> int:
+    def end(self, timeout_s: float = 60.0) -> int:
         """Read to the end of the command; returns its exit code."""
         deadline = time.monotonic() + timeout_s
         while self._read(deadline):

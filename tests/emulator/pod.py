@@ -204,7 +204,7 @@ def pod(entries: Iterable[Entry], workdir: Path) -> Iterator[Pod]:
 
 def ask(port: int, path: str, method: str = "GET") -> tuple[int, Mapping[str, str], bytes]:
     """One request to the pod; status 0 while nobody listens."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path)
         answer = connection.getresponse()

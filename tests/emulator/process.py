@@ -58,7 +58,7 @@ class Adapter:
     def actions(self) -> list[str]:
         return [line["action"] for line in self.logs]
 
-    def wait_for(self, action: str, times: int = 1, timeout_s: float = 20.0) -> list[dict[str, Any]]:
+    def wait_for(self, action: str, times: int = 1, timeout_s: float = 60.0) -> list[dict[str, Any]]:
         """Wait until this action was logged so often; returns the lines."""
 
         def found() -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ class Adapter:
 
         return wait_until(found, timeout_s, f"the log line {action!r}")
 
-    def terminate(self, timeout_s: float = 8.0) -> int:
+    def terminate(self, timeout_s: float = 60.0) -> int:
         """SIGTERM; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ class Adapter:
         self.process.kill()
         self.process.wait(10)
 
-    def wait(self, timeout_s: float = 30.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         return self.process.wait(timeout_s)
 
 
@@ -113,7 +113,7 @@ def settings(aws: EmulatedAws, arn: str, sink: str, **more: str) -> dict[str, st
 
 def probe(port: int, path: str, method: str = "GET") -> tuple[int, Any]:
     """Ask the adapter's health server; status 0 while nobody listens."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path)
         answer = connection.getresponse()

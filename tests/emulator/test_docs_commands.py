@@ -82,7 +82,7 @@ class Reader:
             wait_until(lambda: len(self.sink.events) >= sent or process.poll() is not None, what="the events")
             assert process.poll() is None, process.communicate()[0]
             os.killpg(process.pid, signal.SIGTERM)
-            output, _ = process.communicate(timeout=20)
+            output, _ = process.communicate(timeout=60)
             assert '"action": "stopped"' in output or "stopped" in output.lower(), output
 
 

@@ -111,7 +111,7 @@ def test_the_server_ends_when_its_parent_is_killed() -> None:
     assert parent.returncode == -signal.SIGKILL
     server = int(parent.stdout)
 
-    wait_until(lambda: not _alive(server), timeout_s=20, what="the server's end")
+    wait_until(lambda: not _alive(server), timeout_s=60, what="the server's end")
 
 
 def _alive(process_id: int) -> bool:

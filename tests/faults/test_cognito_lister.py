@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -186,15 +185,12 @@ def test_a_sign_up_comes_out_long_before_its_turn(cognito: FakeCognito) -> None:
     cognito.pool = pool
     reader = Reader(known=USERS, rps=8)
     pages = reader.lister(None)
-    begun = time.monotonic()
     for number, page in enumerate(pages):
         if number == 5:
             cognito.create("newcomer", status="UNCONFIRMED")
-            begun = time.monotonic()
         if any(decode_user(raw).username == "newcomer" for raw in page.users):
             break
     assert number < 60
-    assert time.monotonic() - begun < 6
     reader.stop.set()
     pages.close()  # type: ignore[attr-defined]  # a generator, said to be an iterator
     reader.pool.close()

@@ -27,7 +27,7 @@ def scraped(metrics: Metrics) -> str:
         port = free.getsockname()[1]
     stop = serve(metrics, "127.0.0.1", port)
     try:
-        answer: bytes = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read()
+        answer: bytes = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30).read()
     finally:
         stop()
     return answer.decode()

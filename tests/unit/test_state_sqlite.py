@@ -128,7 +128,7 @@ def test_a_file_that_is_not_a_sound_state_is_refused_and_not_a_byte_of_it_change
 
 def test_another_pools_file_with_an_unfinished_log_is_refused_and_neither_changes(path: Path) -> None:
     child = _child(path, "crash")
-    child.communicate(timeout=30)
+    child.communicate(timeout=60)
     before = _fingerprint(path.parent)
     assert path.name + "-wal" in before
     with pytest.raises(StateError, match="belongs to the pool"):
@@ -141,7 +141,7 @@ def test_another_pools_file_with_an_unfinished_log_is_refused_and_neither_change
 
 def test_a_log_without_its_file_is_refused(path: Path) -> None:
     child = _child(path, "crash")
-    child.communicate(timeout=30)
+    child.communicate(timeout=60)
     path.unlink()
     with pytest.raises(StateError, match="delete the log too"):
         SqliteStore(path, POOL)

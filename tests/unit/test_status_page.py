@@ -55,7 +55,7 @@ class World:
         port = free_port()
         stop = serve(self.rig.metrics, "127.0.0.1", port)
         try:
-            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30).read().decode()
         finally:
             stop()
         found: dict[str, float] = {}

@@ -66,7 +66,7 @@ def port() -> Iterator[int]:
 def ask(
     port: int, path: str = "/status", *, method: str = "GET", host: str | None = "localhost", **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.putrequest(method, path, skip_host=True)
         for name, value in {**({"Host": host} if host is not None else {}), **headers}.items():
             connection.putheader(name.replace("_", "-"), value)
@@ -279,7 +279,7 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_go_on(
 
 def test_the_end_of_the_server_ends_the_connections_that_are_kept_open(world: World) -> None:
     with StatusServer(world.report, Address("127.0.0.1", 0)) as opened:
-        connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=30)
         for _ in range(2):
             connection.request("GET", "/status", headers={"Host": "localhost"})
             assert connection.getresponse().read()

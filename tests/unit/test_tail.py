@@ -196,7 +196,7 @@ def test_events_arrive_in_every_content_mode(inbox: Inbox, mode: ContentMode) ->
 
 
 def ask(inbox: Inbox, method: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", inbox.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", inbox.port, timeout=30)
     try:
         connection.putrequest(method, "/")
         for name, value in headers.items():
