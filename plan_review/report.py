@@ -236,16 +236,17 @@ def _what_happens(action: Action) -> str:
 
 def by_holder(found: Review) -> list[tuple[tuple[Kind, str], list[Grant]]]:
     """All statements by the one that they concern: identities first, those with changes before those without."""
-    groups: dict[tuple[Kind, str], list[Grant]] = {}
+    by_key: dict[tuple[str, Kind, str], list[Grant]] = {}
     for grant in found.grants:
-        groups.setdefault((grant.kind, grant.holder), []).append(grant)
+        by_key.setdefault((grant.plan, grant.kind, grant.key), []).append(grant)
+    groups = [((members[0].kind, members[0].holder), members) for members in by_key.values()]
     ranks = {Kind.IDENTITY: 0, Kind.RESOURCE: 1, Kind.TRUST: 2}
 
     def rank(group: tuple[tuple[Kind, str], list[Grant]]) -> tuple[int, bool, str]:
         (kind, holder), members = group
         return ranks[kind], all(g.standing is Standing.KEPT for g in members), holder
 
-    return sorted(groups.items(), key=rank)
+    return sorted(groups, key=rank)
 
 
 def _grants_sentence(found: Review) -> str:
@@ -253,7 +254,7 @@ def _grants_sentence(found: Review) -> str:
     removed = sum(g.standing is Standing.REMOVED for g in found.grants)
     if not wide:
         return "Gives no new rights" + (f", takes {removed} away." if removed else ".")
-    identities = {g.holder for g in wide if g.kind is Kind.IDENTITY}
+    identities = {(g.plan, g.key) for g in wide if g.kind is Kind.IDENTITY}
     marked = sum(g.loud for g in wide)
     text = f"Gives {_count(len(wide), 'new right')}"
     if identities:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from plan_review.findings.policies import Statement, data_statements, statements
-from plan_review.plan.configuration import bare_address
+from plan_review.plan.addresses import bare_address
 from plan_review.plan.model import Change, Phase, World
-from plan_review.plan.values import Unknown, get, text
+from plan_review.plan.values import Unknown, Value, get, text
 
 
 class Kind(StrEnum):
@@ -21,18 +21,35 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom or what a policy concerns."""
+
+    #: Equal for the same holder before and after, different for two that only have the same name.
+    key: str
+    #: `user cognito-source` when AWS's name is known, else the address.
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A statement as a reader found it in one object."""
 
     kind: Kind
     #: The identity that may do something, or the resource (or role) that somebody may use.
-    holder: str
+    holder: Holder
     statement: Statement
     #: The object that holds the statement.
     change: Change
 
+    @property
+    def key(self) -> tuple[Kind, str]:
+        """What is compared before and after."""
+        return self.kind, self.holder.key
+
 
 IDENTITIES = {"aws_iam_role": "role", "aws_iam_user": "user", "aws_iam_group": "group"}
+#: What of a policy document is the policy itself.
+_JSON = ("json", "minified_json")
 _TARGETS = [
     "secret_arn",
     "queue_url",
@@ -59,23 +76,27 @@ def left_to_aws(world: World, change: Change, attribute: str) -> bool:
     return known and configuration.expression(change.address, attribute) is None
 
 
-def statements_of(world: World, change: Change, attribute: str, kind: Kind, holder: str) -> Iterator[Found]:
+def statements_of(world: World, change: Change, attribute: str, kind: Kind, holder: Holder) -> Iterator[Found]:
     """The statements of the policy that an attribute holds, or of the documents that it will be made of."""
     value = get(change.at(world.phase), attribute)
-    if isinstance(value, Unknown):
-        documents = [
-            document
-            for address in world.plan.configuration.references(change.address, attribute)
-            for document in world.at(address)
-            if document.type == "aws_iam_policy_document"
-        ]
-        if documents:
-            for document in documents:
-                for statement in data_statements(document.after):
-                    yield Found(kind, holder, statement, change)
-            return
+    documents = _documents(world, change, attribute) if isinstance(value, Unknown) else ()
+    if documents:
+        for document in documents:
+            for statement in data_statements(document.after):
+                yield Found(kind, holder, statement, change)
+        return
     for statement in statements(value):
         yield Found(kind, holder, statement, change)
+
+
+def _documents(world: World, change: Change, attribute: str) -> tuple[Change, ...]:
+    """The policy documents that an unknown policy consists of; none when it may consist of anything else, too."""
+    leads = world.plan.references.leads(change.address, attribute)
+    if not leads.complete or not all(
+        t.resource.startswith("data.aws_iam_policy_document.") and t.attribute in _JSON for t in leads.targets
+    ):
+        return ()
+    return tuple(document for target in leads.targets for document in world.targets(change, target))
 
 
 def name_of(change: Change, phase: Phase) -> str:
@@ -85,23 +106,40 @@ def name_of(change: Change, phase: Phase) -> str:
     return f"{kind} {name or change.address}"
 
 
-def holder_of(world: World, change: Change, attribute: str) -> str:
+def itself(world: World, change: Change) -> Holder:
+    """An object of the plan as a holder."""
+    return Holder(world.plan.key(change), name_of(change, world.phase))
+
+
+def holder_of(world: World, change: Change, attribute: str) -> Holder:
     """The identity that an attribute names."""
+    return holder_named(world, change, attribute, get(change.at(world.phase), attribute))
+
+
+def holder_named(world: World, change: Change, attribute: str, named: Value) -> Holder:
+    """The identity of this name: the plan's own, else a name in an account, else one that is not known.
+
+    Args:
+        world: the world that is looked at.
+        change: the object that names it.
+        attribute: where it does: "role", or "roles" for one of several.
+        named: the name, or what is in its place.
+    """
     kind = attribute.removesuffix("s")
-    value = get(change.at(world.phase), attribute)
-    if isinstance(value, str):
-        return f"{kind} {value}"
-    referred = world.first_referred(change, attribute, IDENTITIES)
-    return name_of(referred, world.phase) if referred is not None else f"{kind} of {change.address}"
+    if isinstance(named, str):
+        own = world.found(f"aws_iam_{kind}", "name", named, near=change)
+        return itself(world, own) if own else Holder(f"{kind} {named} of {change.provider}", f"{kind} {named}")
+    referred = world.only_referred(change, attribute, {f"aws_iam_{kind}"})
+    return itself(world, referred) if referred else Holder(change.address, f"{kind} of {change.address}")
 
 
-def target_of(world: World, change: Change) -> str:
+def target_of(world: World, change: Change) -> Holder:
     """The resource that a policy protects: the object that it refers to, else what it names, else itself."""
     configuration = world.plan.configuration
     for attribute in _TARGETS:
-        if configuration.expression(change.address, attribute) is None and attribute == "name":
+        if configuration.expression(change.address, attribute) is None:
             continue
         for referred in world.referred(change, attribute):
             if referred.managed and not referred.type.startswith("aws_iam_"):
-                return name_of(referred, world.phase)
-    return name_of(change, world.phase)
+                return itself(world, referred)
+    return itself(world, change)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from plan_review.findings.found import Kind
@@ -60,9 +61,17 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class _Group:
+    """A security group: what it is (an address or an id), and what it is called."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Rule:
     direction: str
-    group: str
+    group: _Group
     peer: str
     ports: str
     public: bool
@@ -72,18 +81,20 @@ class _Rule:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        return self.direction, self.group, self.peer, self.ports
+        return self.direction, self.group.key, self.peer, self.ports
 
 
 def network(plan: Plan, grants: list[Grant]) -> Network:
     """Collect rules, exposures and public addresses; `grants` are the plan's, for resource policies open to anyone."""
     world, old = plan.worlds[Phase.AFTER], plan.worlds[Phase.BEFORE]
     before = {rule.key for rule in _rules(old)}
+    rules = list(_rules(world))
+    labels = _labels({r.group for r in rules})
     flows = tuple(
         Flow(
             plan=plan.label,
             direction=r.direction,
-            group=r.group,
+            group=labels[r.group.key],
             peer=r.peer,
             ports=r.ports,
             public=r.public,
@@ -92,7 +103,7 @@ def network(plan: Plan, grants: list[Grant]) -> Network:
             description=r.description,
             source=r.change.address,
         )
-        for r in _rules(world)
+        for r in rules
     )
     exposures = [
         Exposure(
@@ -120,7 +131,7 @@ def network(plan: Plan, grants: list[Grant]) -> Network:
 
 def _rules(world: World) -> Iterator[_Rule]:
     for change in world.objects("aws_security_group", "aws_default_security_group"):
-        name = _group_name(change, world.phase)
+        name = _group(world, change)
         for direction, key in (("in", "ingress"), ("out", "egress")):
             blocks = get(change.at(world.phase), key)
             # Without such blocks in the configuration, AWS's default (or rule resources) decide: nothing to show.
@@ -138,7 +149,7 @@ def _rules(world: World) -> Iterator[_Rule]:
             yield from _single(world, change, direction)
 
 
-def _block(world: World, value: Value, direction: str, group: str, change: Change) -> Iterator[_Rule]:
+def _block(world: World, value: Value, direction: str, group: _Group, change: Change) -> Iterator[_Rule]:
     ports = _ports(get(value, "protocol"), get(value, "from_port"), get(value, "to_port"))
     description = text(get(value, "description"))
     peers: list[Value] = []
@@ -219,19 +230,27 @@ def _ports(protocol: Value, start: Value, end: Value) -> str:
     return f"{name} {_plain(start)}"
 
 
-def _group_name(change: Change, phase: Phase) -> str:
-    return text(get(change.at(phase), "name")) or text(get(change.at(phase), "name_prefix")) or change.address
+def _labels(groups: Iterable[_Group]) -> dict[str, str]:
+    """What each group is called; where two are called the same, with what tells them apart."""
+    groups = list(groups)
+    times = Counter(group.label for group in groups)
+    return {g.key: f"{g.label} ({g.key})" if times[g.label] > 1 else g.label for g in groups}
 
 
-def _group_of(world: World, change: Change) -> str:
+def _group(world: World, change: Change) -> _Group:
+    value = change.at(world.phase)
+    return _Group(change.address, text(get(value, "name")) or text(get(value, "name_prefix")) or change.address)
+
+
+def _group_of(world: World, change: Change) -> _Group:
+    """The group that a rule belongs to: the plan's own, else what is known of it, else one that nobody knows."""
     value = get(change.at(world.phase), "security_group_id")
-    referred = world.first_referred(change, "security_group_id", {"aws_security_group", "aws_default_security_group"})
-    if referred is not None:
-        return _group_name(referred, world.phase)
-    named = world.found("aws_security_group", "id", value) if isinstance(value, str) else None
-    if named is not None:
-        return _group_name(named, world.phase)
-    return _plain(value)
+    if isinstance(value, str):
+        own = world.found("aws_security_group", "id", value) or world.found("aws_default_security_group", "id", value)
+        return _group(world, own) if own is not None else _Group(value, value)
+    types = {"aws_security_group", "aws_default_security_group"}
+    referred = world.only_referred(change, "security_group_id", types)
+    return _group(world, referred) if referred is not None else _Group(change.address, _plain(value))
 
 
 def _plain(value: Value) -> str:

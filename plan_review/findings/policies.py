@@ -13,6 +13,10 @@ from functools import lru_cache
 
 from plan_review.plan.values import Hidden, Unknown, Value, as_list, get, is_empty, show, text, texts
 
+#: A statement of more pairs of action and resource than this is only compared as a whole.
+_PAIRS_MAX = 20_000
+_WILDCARD = re.compile(r"[*?]")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
@@ -45,7 +49,9 @@ def statements(document: Value) -> tuple[Statement, ...]:
         return () if is_empty(document) else (_opaque(document),)
     if isinstance(document, str):
         return () if not document.strip() else (_opaque("(not a JSON policy)"),)
-    return tuple(_statement(item) for item in as_list(get(document, "Statement")))
+    if "Statement" not in document:
+        return () if is_empty(document) else (_opaque("(JSON without a Statement)"),)
+    return tuple(_statement(item) for item in as_list(document["Statement"]))
 
 
 def data_statements(data: Value) -> tuple[Statement, ...]:
@@ -72,11 +78,14 @@ def _statement(item: Value) -> Statement:
         return _opaque(item)
     not_actions, actions = _one_of(item, "Action", "NotAction")
     not_resources, resources = _one_of(item, "Resource", "NotResource")
+    effect = item.get("Effect", "Allow")
+    if not actions or effect not in ("Allow", "Deny"):
+        return _opaque("(a statement that is not understood)")
     not_principals = "NotPrincipal" in item
     principal = item.get("NotPrincipal" if not_principals else "Principal")
     return Statement(
         sid=text(item.get("Sid")),
-        effect=text(item.get("Effect")) or "Allow",
+        effect=effect,
         principals=tuple(_principals(principal)),
         actions=actions,
         resources=resources,
@@ -119,6 +128,9 @@ def _data_statement(item: Value) -> Statement:
     not_actions = not is_empty(item.get("not_actions"))
     not_resources = not is_empty(item.get("not_resources"))
     not_principals = not is_empty(item.get("not_principals"))
+    effect = item.get("effect") or "Allow"
+    if is_empty(item.get("not_actions" if not_actions else "actions")) or effect not in ("Allow", "Deny"):
+        return _opaque("(a statement that is not understood)")
     principals: list[str] = []
     for block in as_list(item.get("not_principals" if not_principals else "principals")):
         kind = text(get(block, "type"))
@@ -129,7 +141,7 @@ def _data_statement(item: Value) -> Statement:
     ]
     return Statement(
         sid=text(item.get("sid")),
-        effect=text(item.get("effect")) or "Allow",
+        effect=effect,
         principals=tuple(principals),
         actions=_sorted(item.get("not_actions" if not_actions else "actions")),
         resources=_sorted(item.get("not_resources" if not_resources else "resources")),
@@ -147,21 +159,89 @@ def _sorted(value: Value) -> tuple[str, ...]:
 # --- comparing -----------------------------------------------------------------------------------------------------
 
 
-def covered(statement: Statement, others: Iterable[Statement]) -> bool:
-    """Whether one of the other statements says at least all that this one says.
+class Statements:
+    """The statements of one holder, arranged so that those which may cover another one are found without a search.
 
-    Careful in one direction: True is certain, False may be wrong where only several others together say as much. Each
-    pair of action and resource is also looked up by itself, which catches most of that.
+    Each statement is listed under what it needs of another one to cover it: an action, a resource, a principal. Of the
+    lists that a statement leads to, only the shortest is looked through.
     """
-    if statement.opaque or _has_hidden(statement):
-        return False
-    candidates = [o for o in others if o.effect == statement.effect and not o.opaque and not _has_hidden(o)]
-    if any(_covers(o, statement) for o in candidates):
-        return True
-    if statement.not_actions or statement.not_resources:
-        return False
-    parts = list(_parts(statement))
-    return len(parts) > 1 and all(any(_covers(o, part) for o in candidates) for part in parts)
+
+    def __init__(self, members: Iterable[Statement]) -> None:
+        self._members = dict.fromkeys(members)
+        self._lists: dict[tuple[str, str, str], list[Statement]] = {}
+        # What is negated covers only its equal, which is found among the members.
+        for member in self._members:
+            if not member.opaque and not _has_hidden(member) and not _negates(member):
+                for key in dict.fromkeys(_listed_under(member)):
+                    self._lists.setdefault((member.effect, *key), []).append(member)
+
+    def __bool__(self) -> bool:
+        return bool(self._members)
+
+    def __contains__(self, statement: Statement) -> bool:
+        return statement in self._members
+
+    def covers(self, statement: Statement) -> bool:
+        """Whether one of the statements says at least all that this one says.
+
+        Careful in one direction: True is certain, False may be wrong where only several together say as much. Each pair
+        of action and resource is also looked up by itself, which catches most of that.
+        """
+        if statement.opaque or not statement.actions or _has_hidden(statement):
+            return False
+        if _negates(statement):
+            return any(_same(other, statement) for other in self._members if not other.opaque)
+        if self._one_covers(statement):
+            return True
+        pairs = len(statement.actions) * max(1, len(statement.resources))
+        return 1 < pairs <= _PAIRS_MAX and all(self._one_covers(part) for part in _parts(statement))
+
+    def _one_covers(self, narrow: Statement) -> bool:
+        lists = [
+            [found for key in keys if (found := self._lists.get((narrow.effect, *key)))]
+            for keys in _looked_up_under(narrow)
+        ]
+        shortest = min(lists, key=lambda found: sum(map(len, found)))
+        return any(_covers(wide, narrow) for found in shortest for wide in found)
+
+
+def _negates(statement: Statement) -> bool:
+    return statement.not_actions or statement.not_resources or statement.not_principals
+
+
+def _same(one: Statement, other: Statement) -> bool:
+    plain = ("effect", "actions", "resources", "principals", "conditions")
+    negated = ("not_actions", "not_resources", "not_principals")
+    return all(getattr(one, name) == getattr(other, name) for name in (*plain, *negated))
+
+
+def _listed_under(wide: Statement) -> Iterator[tuple[str, str]]:
+    """Under its texts up to the first wildcard: what it can match begins with that."""
+    for action in wide.actions:
+        yield _start(action.lower(), "action")
+    for resource in wide.resources:
+        yield _start(resource, "resource")
+    for principal in wide.principals:
+        yield "principal", principal
+
+
+def _looked_up_under(narrow: Statement) -> Iterator[list[tuple[str, str]]]:
+    """The keys of all statements that may cover this one: by its first action, its first resource, its first principal.
+
+    What covers it covers each of its parts, so one of each is enough; a part that it hasn't says nothing.
+    """
+    for dimension, texts_ in (("action", [a.lower() for a in narrow.actions]), ("resource", narrow.resources)):
+        if texts_:
+            first = texts_[0]
+            starts = [(f"{dimension}*", first[:length]) for length in range(len(first) + 1)]
+            yield [(dimension, first), *starts]
+    if narrow.principals:
+        yield [("principal", "*"), ("principal", narrow.principals[0])]
+
+
+def _start(glob: str, dimension: str) -> tuple[str, str]:
+    match = _WILDCARD.search(glob)
+    return (f"{dimension}*", glob[: match.start()]) if match else (dimension, glob)
 
 
 def _has_hidden(statement: Statement) -> bool:
@@ -185,13 +265,12 @@ def _parts(statement: Statement) -> Iterator[Statement]:
 
 
 def _covers(wide: Statement, narrow: Statement) -> bool:
-    flags = (wide.not_actions, wide.not_resources, wide.not_principals)
-    if any(flags) or flags != (narrow.not_actions, narrow.not_resources, narrow.not_principals):
-        plain = ("actions", "resources", "principals", "conditions", "not_actions", "not_resources", "not_principals")
-        return all(getattr(wide, name) == getattr(narrow, name) for name in plain)
+    if not narrow.resources and wide.resources and "*" not in wide.resources:
+        return False
     return (
         all(any(_matches(w.lower(), n.lower()) for w in wide.actions) for n in narrow.actions)
         and all(any(_matches(w, n) for w in wide.resources) for n in narrow.resources)
+        and bool(wide.principals) == bool(narrow.principals)
         and all(any(w in ("*", n) for w in wide.principals) for n in narrow.principals)
         and all(_implied(c, narrow.conditions) for c in wide.conditions)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from plan_review.plan.configuration import Configuration, read_configuration
+from plan_review.plan.configuration import Configuration, mapping, read_configuration, sequence
 from plan_review.plan.leaks import Leak, redact, suspicion
 from plan_review.plan.model import Action, Change, Plan
 from plan_review.plan.sides import Sides, Sources
@@ -94,6 +94,7 @@ class _Builder:
             type=raw.type,
             name=raw.name,
             module=raw.module_address,
+            provider=self._configuration.provider(raw.address, raw.provider_name),
             action=_ACTIONS.get(actions, Action.OTHER),
             reason=_REASONS.get(raw.action_reason, raw.action_reason.replace("_", " ")),
             sides=Sides(raw, self._configuration, self._sources),
@@ -141,27 +142,19 @@ def _configuration_leaks(written: Any, path: str = "") -> Iterator[Leak]:
     root = written.get("root_module") if isinstance(written, dict) else None
     if not isinstance(root, dict):
         return
-    for key, provider in sorted(_mapping(written.get("provider_config")).items()):
+    for key, provider in sorted(mapping(written.get("provider_config")).items()):
         yield from _literal_leaks(provider, f"provider.{key}", "")
     yield from _provisioner_leaks(root, "")
 
 
 def _provisioner_leaks(module: dict[str, Any], prefix: str) -> Iterator[Leak]:
-    for resource in _sequence(module.get("resources")):
-        for provisioner in _sequence(_mapping(resource).get("provisioners")):
+    for resource in sequence(module.get("resources")):
+        for provisioner in sequence(mapping(resource).get("provisioners")):
             yield from _literal_leaks(provisioner, f"{prefix}{resource.get('address')}.provisioner", "")
-    for name, call in _mapping(module.get("module_calls")).items():
+    for name, call in mapping(module.get("module_calls")).items():
         child = call.get("module") if isinstance(call, dict) else None
         if isinstance(child, dict):
             yield from _provisioner_leaks(child, f"{prefix}module.{name}.")
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _sequence(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _literal_leaks(expression: Any, path: str, name: str) -> Iterator[Leak]:

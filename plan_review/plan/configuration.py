@@ -1,4 +1,4 @@
-"""What the configuration inside of a plan says about who refers to whom.
+"""What the configuration inside of a plan says: the expressions of every resource, and the modules around it.
 
 A plan doesn't know a value before apply, but its `configuration` names the objects that it will come from:
 https://developer.hashicorp.com/terraform/internals/json-format#expression-representation.
@@ -9,52 +9,69 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-_OBJECT = re.compile(r"(?:data\.)?[A-Za-z][\w-]*\.[A-Za-z_][\w-]*")
-_NOT_OBJECTS = {"var", "module", "local", "each", "count", "path", "self", "terraform", "run"}
-_INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|\d+)\]")
+from plan_review.plan.addresses import bare_address
+
 _DEPTH_MAX = 20
-_PLAIN_WORD = re.compile(r"-?[A-Za-z][\w./]{0,30}")
+#: The beginning of a command that may be shown: a program, and the module that Python runs. A later word may be secret.
+_PROGRAM = re.compile(r"\s*((?:[\w./-]*/)?[A-Za-z][\w.-]{0,30}(?: -m [A-Za-z_][\w.]{0,40})?)(?=\s|$)")
 
 
-@lru_cache(maxsize=65_536)
-def bare_address(address: str) -> str:
-    """An address without the keys of `count` and `for_each`: `module.a[0].x.y["k"]` becomes `module.a.x.y`."""
-    return _INDEX.sub("", address) if "[" in address else address
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredResource:
+    """One resource as it is written."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Resource:
-    module: str
+    #: Names of the modules around it, from the root.
+    modules: tuple[str, ...]
     expressions: Mapping[str, Any]
-    depends_on: tuple[str, ...]
-    #: What its provisioners run: "local-exec: python3 -m iam mint ...".
-    provisioners: tuple[str, ...]
+    depends_on: tuple[str, ...] = ()
+    #: What its provisioners start: "local-exec: python3 -m iam …".
+    provisioners: tuple[str, ...] = ()
+    #: The key of its provider's configuration, as in `provider_config`.
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Module:
+class ConfiguredModule:
+    """One module as it is called."""
+
     #: Expressions that the parent gives the module's variables.
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
-    parent: str
+    for_each: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """The resources and modules of a plan's configuration, by address without keys."""
+    """The resources (by address without keys) and modules (by the names on the way) of a plan's configuration."""
 
-    resources: Mapping[str, _Resource] = field(default_factory=dict)
-    modules: Mapping[str, _Module] = field(default_factory=dict)
+    resources: Mapping[str, ConfiguredResource] = field(default_factory=dict)
+    modules: Mapping[tuple[str, ...], ConfiguredModule] = field(default_factory=dict)
     #: Input variables of the root module that are declared sensitive.
     sensitive_variables: frozenset[str] = frozenset()
+    #: Keys of provider configurations (`aws`, `aws.prod`) with the provider's source or name.
+    providers: Mapping[str, str] = field(default_factory=dict)
 
     def provisioners(self, address: str) -> tuple[str, ...]:
-        """What runs when the object is created or destroyed: the kind and the beginning of the command."""
+        """What runs when the object is created or destroyed: the kind, and the program of a command."""
         resource = self.resources.get(bare_address(address))
         return resource.provisioners if resource else ()
+
+    def provider(self, address: str, source: str) -> str:
+        """The key of the provider configuration that an object belongs to.
+
+        An object that isn't in the configuration any more belongs to the only one of its provider; where there are
+        several nobody knows, and the answer is one that equals no other.
+        """
+        resource = self.resources.get(bare_address(address))
+        if resource is not None and resource.provider:
+            key = resource.provider
+            # Until Terraform 1.1: `module.a:aws` for a configuration that the module inherits.
+            return key if key in self.providers else key.rpartition(":")[2]
+        names = {source, source.rpartition("/")[2]}
+        own = [key for key, name in self.providers.items() if name in names]
+        return f"?{address}" if len(own) > 1 else own[0] if own else ""
 
     def expression(self, address: str, *path: str | int) -> Any:
         """The expression of an attribute as the plan holds it, None when there is none."""
@@ -73,87 +90,19 @@ class Configuration:
 
     def texts(self, address: str, *path: str | int) -> tuple[str, ...]:
         """What an expression refers to, as it is written (`aws_sqs_queue.dead.arn`), the most precise form of each."""
-        written = list(dict.fromkeys(_references(self.expression(address, *path))))
-        return tuple(w for w in written if not any(o != w and o.startswith((f"{w}.", f"{w}[")) for o in written))
-
-    def references(self, address: str, *path: str | int) -> tuple[str, ...]:
-        """Addresses (without keys) of the objects that an expression leads to, through variables and outputs too."""
-        resource = self.resources.get(bare_address(address))
-        if resource is None:
-            return ()
-        written = _references(self.expression(address, *path) if path else resource.expressions)
-        found = [a for text in written for a in self._resolve(text, resource.module, 0)]
-        if not path:
-            found += [a for text in resource.depends_on for a in self._resolve(text, resource.module, 0)]
-        return tuple(dict.fromkeys(found))
-
-    def _resolve(self, text: str, module: str, depth: int) -> Iterator[str]:
-        head, _, rest = text.partition(".")
-        if depth > _DEPTH_MAX:
-            return
-        if head == "var":
-            own = self.modules.get(module)
-            if own is not None:
-                for inner in _references(own.inputs.get(_INDEX.sub("", rest.partition(".")[0]))):
-                    yield from self._resolve(inner, own.parent, depth + 1)
-        elif head == "module":
-            name, _, output = rest.partition(".")
-            child = _join(module, f"module.{_INDEX.sub('', name)}")
-            called = self.modules.get(child)
-            if called is not None and output:
-                for inner in _references(called.outputs.get(_INDEX.sub("", output.partition(".")[0]))):
-                    yield from self._resolve(inner, child, depth + 1)
-        elif head not in _NOT_OBJECTS:
-            match = _OBJECT.match(text)
-            if match:
-                yield _join(module, match.group())
+        return references_in(self.expression(address, *path))
 
 
-def read_configuration(raw: Any) -> Configuration:
-    """Index the `configuration` of a plan; parts of another shape than expected are passed over."""
-    resources: dict[str, _Resource] = {}
-    modules: dict[str, _Module] = {}
-    root = _mapping(_mapping(raw).get("root_module"))
-    _read_module(root, "", resources, modules, 0)
-    variables = _mapping(root.get("variables"))
-    sensitive = frozenset(name for name, v in variables.items() if _mapping(v).get("sensitive") is True)
-    return Configuration(resources, modules, sensitive)
+def references_in(expression: Any) -> tuple[str, ...]:
+    """The references anywhere in an expression, each once and in its most precise form.
 
-
-def _read_module(
-    module: Mapping[str, Any], prefix: str, resources: dict[str, _Resource], modules: dict[str, _Module], depth: int
-) -> None:
-    for item in _sequence(module.get("resources")):
-        entry = _mapping(item)
-        address = entry.get("address")
-        if isinstance(address, str):
-            expressions = dict(_mapping(entry.get("expressions")))
-            for meta in ("count_expression", "for_each_expression"):
-                if meta in entry:
-                    expressions[meta] = entry[meta]
-            depends = tuple(d for d in _sequence(entry.get("depends_on")) if isinstance(d, str))
-            commands = tuple(_command(_mapping(p)) for p in _sequence(entry.get("provisioners")))
-            resources[_join(prefix, address)] = _Resource(prefix, expressions, depends, commands)
-    if depth > _DEPTH_MAX:
-        return
-    for name, call in _mapping(module.get("module_calls")).items():
-        child = _mapping(_mapping(call).get("module"))
-        path = _join(prefix, f"module.{name}")
-        outputs = {k: _mapping(v).get("expression") for k, v in _mapping(child.get("outputs")).items()}
-        modules[path] = _Module(_mapping(_mapping(call).get("expressions")), outputs, prefix)
-        _read_module(child, path, resources, modules, depth + 1)
-
-
-def _command(provisioner: Mapping[str, Any]) -> str:
-    """The kind of a provisioner and what it starts; not its arguments, for they may hold anything."""
-    kind = str(provisioner.get("type"))
-    written = _mapping(_mapping(provisioner.get("expressions")).get("command")).get("constant_value")
-    words = []
-    for word in written.split()[:4] if isinstance(written, str) else ():
-        if not _PLAIN_WORD.fullmatch(word):
-            break
-        words.append(word)
-    return f"{kind}: {' '.join(words)} …" if words else kind
+    Terraform lists `aws_iam_role.r["a"].arn`, `aws_iam_role.r["a"]` and `aws_iam_role.r` for the first alone.
+    """
+    written = dict.fromkeys(_references(expression))
+    if len(written) < 2:
+        return tuple(written)
+    shorter = {text[:cut] for text in written for cut, c in enumerate(text) if c in ".["}
+    return tuple(text for text in written if text not in shorter)
 
 
 def _references(expression: Any) -> Iterator[str]:
@@ -168,13 +117,76 @@ def _references(expression: Any) -> Iterator[str]:
             yield from _references(item)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def read_configuration(raw: Any) -> Configuration:
+    """Index the `configuration` of a plan; parts of another shape than expected are passed over."""
+    resources: dict[str, ConfiguredResource] = {}
+    modules: dict[tuple[str, ...], ConfiguredModule] = {}
+    root = mapping(mapping(raw).get("root_module"))
+    _read_module(root, (), resources, modules)
+    variables = mapping(root.get("variables"))
+    providers = mapping(mapping(raw).get("provider_config"))
+    return Configuration(
+        resources=resources,
+        modules=modules,
+        sensitive_variables=frozenset(n for n, v in variables.items() if mapping(v).get("sensitive") is True),
+        providers={
+            key: str(mapping(item).get("full_name") or mapping(item).get("name") or key)
+            for key, item in providers.items()
+        },
+    )
+
+
+def _read_module(
+    module: Mapping[str, Any],
+    names: tuple[str, ...],
+    resources: dict[str, ConfiguredResource],
+    modules: dict[tuple[str, ...], ConfiguredModule],
+) -> None:
+    prefix = "".join(f"module.{name}." for name in names)
+    for item in sequence(module.get("resources")):
+        entry = mapping(item)
+        address = entry.get("address")
+        if isinstance(address, str):
+            resources[prefix + address] = _read_resource(entry, names)
+    if len(names) > _DEPTH_MAX:
+        return
+    for name, item in mapping(module.get("module_calls")).items():
+        call = mapping(item)
+        child = mapping(call.get("module"))
+        outputs = {k: mapping(v).get("expression") for k, v in mapping(child.get("outputs")).items()}
+        modules[(*names, name)] = ConfiguredModule(
+            mapping(call.get("expressions")), outputs, call.get("for_each_expression")
+        )
+        _read_module(child, (*names, name), resources, modules)
+
+
+def _read_resource(entry: Mapping[str, Any], names: tuple[str, ...]) -> ConfiguredResource:
+    expressions = dict(mapping(entry.get("expressions")))
+    for meta in ("count_expression", "for_each_expression"):
+        if meta in entry:
+            expressions[meta] = entry[meta]
+    provider = entry.get("provider_config_key")
+    return ConfiguredResource(
+        modules=names,
+        expressions=expressions,
+        depends_on=tuple(d for d in sequence(entry.get("depends_on")) if isinstance(d, str)),
+        provisioners=tuple(_command(mapping(p)) for p in sequence(entry.get("provisioners"))),
+        provider=provider if isinstance(provider, str) else "",
+    )
+
+
+def _command(provisioner: Mapping[str, Any]) -> str:
+    kind = str(provisioner.get("type"))
+    written = mapping(mapping(provisioner.get("expressions")).get("command")).get("constant_value")
+    match = _PROGRAM.match(written) if isinstance(written, str) else None
+    return f"{kind}: {match[1]} …" if match else kind
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value when it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _sequence(value: Any) -> Sequence[Any]:
+def sequence(value: Any) -> Sequence[Any]:
+    """The value when it is a list, else an empty one."""
     return value if isinstance(value, list) else ()
-
-
-def _join(module: str, address: str) -> str:
-    return f"{module}.{address}" if module else address

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from plan_review.plan.configuration import Configuration, bare_address
+from plan_review.plan.addresses import bare_address, module_prefix, place
+from plan_review.plan.configuration import Configuration
 from plan_review.plan.leaks import Leak
+from plan_review.plan.references import References, Target
 from plan_review.plan.sides import Sides
 from plan_review.plan.values import Value, get
 
@@ -44,6 +46,8 @@ class Change:
     type: str
     name: str
     module: str
+    #: The key of the provider configuration that the object belongs to: an account and a region. "" when none is told.
+    provider: str = ""
     action: Action
     #: Terraform's reason for the action, in words; "" for none.
     reason: str
@@ -121,6 +125,40 @@ class Plan:
     #: Terraform says that another plan and apply will be needed after this one.
     incomplete: bool = False
 
+    @property
+    def objects(self) -> Iterator[Change]:
+        """Everything that there is before or after: what changes now or in a later run, and what stays."""
+        yield from self.changes
+        yield from self.deferred
+
+    @cached_property
+    def references(self) -> References:
+        """Where the expressions of the configuration lead to."""
+        return References(self.configuration)
+
+    @cached_property
+    def successors(self) -> Mapping[str, str]:
+        """Objects that take the place of another under its name: the new address -> that of the one that goes.
+
+        A role that is destroyed at one address and created at another is the same role for AWS: names of identities are
+        unique in an account. Two that exist at the same time are never one.
+        """
+        old, new = self.worlds[Phase.BEFORE], self.worlds[Phase.AFTER]
+        found: dict[str, str] = {}
+        for kind in ("aws_iam_role", "aws_iam_user", "aws_iam_group"):
+            for change in new.objects(kind):
+                name = get(change.after, "name")
+                if change.exists(Phase.BEFORE) or not isinstance(name, str) or new.found(kind, "name", name) is None:
+                    continue
+                gone = old.found(kind, "name", name, near=change)
+                if gone is not None and not gone.exists(Phase.AFTER):
+                    found[change.address] = gone.address
+        return found
+
+    def key(self, change: Change) -> str:
+        """What an object is, the same before and after: its address, whatever it is called."""
+        return self.successors.get(change.address, change.address)
+
     @cached_property
     def worlds(self) -> Mapping[Phase, World]:
         """What exists before and after, to be searched."""
@@ -128,21 +166,35 @@ class Plan:
 
 
 class World:
-    """All objects of one plan in one phase, to be found by address and by the names that AWS knows them by."""
+    """All objects of one plan in one phase, to be found by address and by the names that AWS knows them by.
+
+    Every search is a look into an index: a plan of a million objects takes a thousand times as long as one of thousand.
+    """
 
     def __init__(self, plan: Plan, phase: Phase) -> None:
         self.plan = plan
         self.phase = phase
+        self._by_address: dict[str, Change] = {}
+        self._by_instance: dict[str, list[Change]] = {}
         self._by_bare: dict[str, list[Change]] = {}
-        self._by_value: dict[tuple[str, str], dict[str, Change]] = {}
+        self._by_value: dict[tuple[str, str], dict[str, list[Change]]] = {}
         self._by_type: dict[str, list[Change]] = {}
         self._managed: list[Change] = []
-        for change in plan.changes:
+        for change in plan.objects:
             if change.exists(phase):
-                self._by_bare.setdefault(bare_address(change.address), []).append(change)
-                if change.managed:
-                    self._managed.append(change)
-                    self._by_type.setdefault(change.type, []).append(change)
+                self._add(change)
+
+    def _add(self, change: Change) -> None:
+        if change.deposed:
+            self._by_address.setdefault(change.address, change)
+        else:
+            self._by_address[change.address] = change
+        where = place(change.address)
+        self._by_instance.setdefault(module_prefix(where.modules) + where.resource, []).append(change)
+        self._by_bare.setdefault(bare_address(change.address), []).append(change)
+        if change.managed:
+            self._managed.append(change)
+            self._by_type.setdefault(change.type, []).append(change)
 
     def objects(self, *types: str) -> Iterator[Change]:
         """The objects of these types, one type after the other."""
@@ -153,39 +205,78 @@ class World:
         """All objects that aren't data sources."""
         return iter(self._managed)
 
-    def at(self, bare: str) -> list[Change]:
+    def at(self, bare: str) -> Sequence[Change]:
         """The objects with this address without keys, data sources included."""
-        return self._by_bare.get(bare, [])
+        return self._by_bare.get(bare, ())
 
-    def found(self, kind: str, attribute: str, value: str) -> Change | None:
-        """The first object of a type whose attribute has this value."""
+    def found(self, kind: str, attribute: str, value: str, near: Change | None = None) -> Change | None:
+        """The one object of a type whose attribute has this value; None where none or several have it.
+
+        Args:
+            kind: the type.
+            attribute: the attribute.
+            value: its value.
+            near: only objects of the same provider configuration as this one count; where several are left, those of
+                its own module instance.
+        """
         index = self._by_value.get((kind, attribute))
         if index is None:
             index = {}
-            for change in reversed(self._by_type.get(kind, ())):
+            for change in self._by_type.get(kind, ()):
                 key = get(change.at(self.phase), attribute)
                 if isinstance(key, str):
-                    index[key] = change
+                    index.setdefault(key, []).append(change)
             self._by_value[(kind, attribute)] = index
-        return index.get(value)
+        candidates = index.get(value, [])
+        if near is not None:
+            candidates = [c for c in candidates if c.provider == near.provider]
+            if len(candidates) > 1:
+                modules = place(near.address).modules
+                candidates = [c for c in candidates if place(c.address).modules == modules]
+        return candidates[0] if len(candidates) == 1 else None
 
-    def referred(self, change: Change, *path: str) -> list[Change]:
-        """The objects that an attribute's expression refers to.
+    def targets(self, change: Change, target: Target) -> Sequence[Change]:
+        """The objects that a reference in the configuration of `change` means.
 
-        An instance of a `for_each` or `count` refers to the instance with its own key, where there is one.
+        A module on the way is the same instance as the one around `change`, where they share it; an instance of a
+        `for_each` or `count` refers to the one with its own key, where there is one. What stays open means all.
         """
-        found: list[Change] = []
-        for address in self.plan.configuration.references(change.address, *path):
-            candidates = self._by_bare.get(address, [])
-            own = [c for c in candidates if _key(c.address) == _key(change.address)]
-            found += own if own and _key(change.address) else candidates
-        return found
+        own = place(change.address)
+        modules: list[tuple[str, str]] = []
+        shared = True
+        for index, (name, key) in enumerate(target.modules):
+            around = own.modules[index] if index < len(own.modules) else ("", "")
+            shared = shared and around[0] == name
+            modules.append((name, key or (around[1] if shared else "")))
+            shared = shared and modules[-1] == around
+        for keyed in (tuple(modules), tuple((name, key or own.key) for name, key in modules)):
+            instance = module_prefix(keyed) + target.resource
+            found = self._by_address.get(instance + (target.key or own.key))
+            if found is not None:
+                return (found,)
+            if target.key and instance in self._by_instance:
+                return ()
+            if instance in self._by_instance:
+                return self._by_instance[instance]
+        return self._by_bare.get(target.bare, ())
+
+    def referred(self, change: Change, *path: str) -> Iterator[Change]:
+        """The objects that an attribute's expression refers to."""
+        for target in self.plan.references.leads(change.address, *path).targets:
+            yield from self.targets(change, target)
 
     def first_referred(self, change: Change, path: str, types: Mapping[str, object] | Iterable[str]) -> Change | None:
         """The first object of one of the types that an attribute refers to."""
-        wanted = set(types)
+        wanted = frozenset(types)
         return next((c for c in self.referred(change, path) if c.type in wanted), None)
 
-
-def _key(address: str) -> str:
-    return address[address.rindex("[") :] if address.endswith("]") else ""
+    def only_referred(self, change: Change, path: str, types: Mapping[str, object] | Iterable[str]) -> Change | None:
+        """The object of one of the types that an attribute refers to; None where it may be one of several."""
+        wanted = frozenset(types)
+        found: dict[str, Change] = {}
+        for candidate in self.referred(change, path):
+            if candidate.type in wanted:
+                found[candidate.address] = candidate
+                if len(found) > 1:
+                    return None
+        return next(iter(found.values()), None)

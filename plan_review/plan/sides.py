@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from plan_review.plan.configuration import Configuration, bare_address
+from plan_review.plan.addresses import bare_address
+from plan_review.plan.configuration import Configuration
 from plan_review.plan.leaks import Clue, Leak, find_clues, redact
 from plan_review.plan.source import RawResource, decode
 from plan_review.plan.values import Hidden, Namer, Unknown, Value, mask

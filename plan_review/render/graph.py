@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from plan_review.plan.configuration import bare_address
+from plan_review.plan.addresses import bare_address
 from plan_review.plan.model import Action, Change, Phase, Plan
 
 #: More boxes than this are a wallpaper; then all objects of a type become one box.
@@ -181,7 +181,7 @@ def _boxes(
 ) -> list[str]:
     """The boxes that an object refers to, through data sources and glue."""
     found: dict[str, None] = {}
-    for target in plan.configuration.references(address):
+    for target in plan.references.addresses(address):
         if target in seen or target == address:
             continue
         box = box_of.get((plan.label, target))

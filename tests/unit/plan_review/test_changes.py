@@ -158,7 +158,7 @@ def test_modules_count_and_for_each_keep_their_addresses() -> None:
 def test_references_are_followed_through_modules() -> None:
     found = review(load("change.json"))
     (alarm,) = [c for c in found.changes if c.address == 'module.alarms["users"].aws_cloudwatch_metric_alarm.this[0]']
-    assert found.plans[0].configuration.references(alarm.address, "alarm_actions") == ("aws_sns_topic.alarms",)
+    assert found.plans[0].references.addresses(alarm.address, "alarm_actions") == ("aws_sns_topic.alarms",)
 
 
 def test_what_is_left_to_a_later_run_is_told_with_its_reason() -> None:
@@ -245,5 +245,5 @@ def test_commands_that_run_where_the_plan_is_applied_are_told_without_their_argu
         {"address": "terraform_data.key", "provisioners": [{"type": "local-exec", "expressions": {"command": command}}]}
     ]
     text = render(review(item))
-    assert "terraform_data.key: runs a command where the plan is applied (local-exec: python3 -m iam mint …)" in text
+    assert "terraform_data.key: runs a command where the plan is applied (local-exec: python3 -m iam …)" in text
     assert "hunter2" not in text

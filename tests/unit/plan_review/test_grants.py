@@ -8,7 +8,7 @@ import pytest
 
 from plan_review.findings.found import Kind
 from plan_review.findings.grants import Grant, Standing
-from plan_review.findings.policies import covered, statements
+from plan_review.findings.policies import Statements, statements
 from plan_review.report import Review
 from plan_review.sentences import grant_sentence
 from tests.unit.plan_review.support import POOL, allow, gate, kept, load, plan, policy, resource, review
@@ -308,7 +308,7 @@ def test_what_is_inside_of_one_resource_is_no_wildcard_to_look_at(on: str) -> No
 def test_several_statements_together_cover_what_one_says() -> None:
     old = statements({"Statement": [allow("a:B", "r"), allow("a:C", "r")]})
     (new,) = statements({"Statement": [allow(["a:B", "a:C"], "r")]})
-    assert covered(new, old)
+    assert Statements(old).covers(new)
 
 
 def test_computed_echoes_of_attached_policies_are_not_counted_twice() -> None:

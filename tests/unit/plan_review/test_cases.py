@@ -1,0 +1,83 @@
+"""Plans that a review once got wrong, each with its right answer. Each stands for a kind of fault."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from plan_review.render.text import render
+from plan_review.report import Review
+from tests.unit.plan_review.support import PLANS, gate, review
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the review of a plan must say. Gates that aren't named are not asked."""
+
+    name: str
+    #: What reasons of a gate that fails begin with or hold, in any order; an empty tuple for a gate that passes.
+    gates: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: What stands in the text.
+    says: tuple[str, ...] = ()
+    #: What stands nowhere in it.
+    hides: tuple[str, ...] = ()
+
+
+CASES = (
+    Case(
+        "new_tenant",
+        {
+            "no-iam-widening": ('role module.team["new"].aws_iam_role.r may s3:DeleteBucket', "Service ec2"),
+            "no-public": ("may reach web-1 by tcp 22 (as before", "may reach web- by tcp 22"),
+        },
+        says=("2 things open to the internet, 1 of them new.",),
+    ),
+    Case(
+        "role_same_name_two_accounts",
+        {"no-iam-widening": ("role app (role app of aws.prod) may s3:* on * [aws_iam_role_policy.prod]",)},
+    ),
+    Case(
+        "sg_same_name_two_vpcs",
+        {"no-public": ("web (aws_security_group.dev) by tcp 22 (as", "web (aws_security_group.prod) by tcp 22")},
+        says=("2 things open to the internet, 1 of them new.",),
+    ),
+    Case(
+        "doc_plus_more",
+        {"no-iam-widening": ("only known after apply (it refers to data.aws_iam_policy_document.d.json, aws_sqs",)},
+    ),
+    Case("lower_statement", {"no-iam-widening": ("role r may (a policy that can't be shown",)}),
+    Case(
+        "deferred",
+        {
+            "no-iam-widening": ("role app may * on * [aws_iam_role_policy.later]",),
+            "no-public": ("aws_security_group_rule.later: anyone may reach sg-1 by all traffic",),
+        },
+    ),
+)
+
+
+def load_case(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((PLANS / "cases" / f"{name}.json").read_text())
+    return loaded
+
+
+def reviewed(name: str) -> Review:
+    return review(load_case(name))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_is_answered_right(case: Case) -> None:
+    found = reviewed(case.name)
+    for rule, expected in case.gates.items():
+        reasons = gate(found, rule).reasons
+        assert len(reasons) == len(expected), (rule, reasons)
+        for part in expected:
+            assert any(part in reason for reason in reasons), (rule, part, reasons)
+    text = render(found)
+    for part in case.says:
+        assert part in text
+    for part in case.hides:
+        assert part not in text
