@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plan_review.findings.grants import Grant
+from plan_review.findings.unjudged import Question
 from plan_review.plan.model import Action, Change
 from plan_review.report import Review
 from plan_review.sentences import grant_sentence
@@ -55,7 +56,7 @@ def _destroyed(change: Change) -> str:
 
 
 def _no_iam_widening(found: Review) -> list[str]:
-    return [*(_widened(g) for g in found.widening), *_unfinished(found)]
+    return [*(_widened(g) for g in found.widening), *_unjudged(found, Question.RIGHTS), *_unfinished(found)]
 
 
 def _widened(grant: Grant) -> str:
@@ -68,7 +69,11 @@ def _no_public(found: Review) -> list[str]:
         f"{' (not certain before apply)' if e.unknown else ''}"
         for e in found.public
     ]
-    return [*reasons, *_unfinished(found)]
+    return [*reasons, *_unjudged(found, Question.NETWORK), *_unfinished(found)]
+
+
+def _unjudged(found: Review, question: Question) -> list[str]:
+    return [f"{u.where}: {u.why}" for u in found.lacks(question)]
 
 
 def _no_plaintext_secret(found: Review) -> list[str]:

@@ -11,8 +11,10 @@ from plan_review.findings.cost import Cost, cost
 from plan_review.findings.found import Kind
 from plan_review.findings.grants import Grant, Standing, grants
 from plan_review.findings.network import Exposure, Flow, Network, network
+from plan_review.findings.readers import READERS
 from plan_review.findings.secrecy import PlainSecret, Secrecy, secrecy
 from plan_review.findings.stores import Risk, data_at_risk
+from plan_review.findings.unjudged import Question, Unjudged, unjudged
 from plan_review.plan.diff import field_changes
 from plan_review.plan.model import Action, Change, Phase, Plan
 
@@ -27,6 +29,10 @@ ORDER = (
 )
 
 
+#: Types and providers that the verdict names of those that weren't judged.
+_NAMES_MAX = 4
+
+
 @dataclass(frozen=True)
 class Review:
     """Everything that the renderers show and the gates judge."""
@@ -37,6 +43,8 @@ class Review:
     secrecy: Secrecy
     risks: tuple[Risk, ...]
     cost: Cost
+    #: What has no reader, although it may give rights or open something.
+    unjudged: tuple[Unjudged, ...] = ()
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -108,6 +116,10 @@ class Review:
         )
         return tuple((c, kinds) for c, kinds in with_kinds if kinds)
 
+    def lacks(self, question: Question) -> tuple[Unjudged, ...]:
+        """What the answer to a question lacks: objects that no reader understands."""
+        return tuple(u for u in self.unjudged if u.question is question)
+
     @property
     def flows(self) -> tuple[Flow, ...]:
         """Rules of security groups after the plan."""
@@ -136,6 +148,7 @@ def review(plans: Sequence[Plan]) -> Review:
         ),
         risks=tuple(risk for plan in plans for risk in data_at_risk(plan)),
         cost=Cost(tuple(lines), tuple(n for c in costs for n in c.not_priced)),
+        unjudged=unjudged(plans, READERS),
     )
 
 
@@ -166,6 +179,8 @@ def verdict(found: Review) -> tuple[str, ...]:
         sentences.insert(0, "The plan FAILED half way: it is incomplete and can't be applied.")
     if found.risks:
         sentences.append(f"Data at risk in {_count(len(found.risks), 'store')}.")
+    if found.unjudged:
+        sentences.append(_unjudged_sentence(found))
     sentences += [_grants_sentence(found), _public_sentence(found), _secret_sentence(found), _cost_sentence(found)]
     return tuple(sentences)
 
@@ -176,13 +191,15 @@ def tones(found: Review) -> list[tuple[str, str]]:
     for sentence in verdict(found):
         if "FAILED" in sentence or sentence.startswith("Data at risk"):
             tone = "bad"
+        elif sentence.startswith(_NOT_JUDGED):
+            tone = "warn"
         elif sentence == counts_sentence(found):
             tone = "good"
         elif sentence == _grants_sentence(found):
-            tone = "warn" if found.widening else "good"
+            tone = "warn" if found.widening or found.lacks(Question.RIGHTS) else "good"
             tone = "bad" if any(g.loud for g in found.widening) else tone
         elif sentence == _public_sentence(found):
-            tone = "bad" if found.public else "good"
+            tone = "bad" if found.public else "warn" if found.lacks(Question.NETWORK) else "good"
         elif sentence == _secret_sentence(found):
             tone = "bad" if found.leaks else "warn" if found.secrecy.in_state else "good"
         else:
@@ -219,6 +236,7 @@ def findings(found: Review) -> list[Finding]:
         for g in found.widening
         if g.loud and g.source not in exposed
     ]
+    listed += [Finding("warn", "not judged", u.where, u.why) for u in found.unjudged]
     listed += [
         Finding("warn", "command", c.label, f"runs a command where the plan is applied ({', '.join(kinds)})")
         for c, kinds in found.commands
@@ -249,11 +267,28 @@ def by_holder(found: Review) -> list[tuple[tuple[Kind, str], list[Grant]]]:
     return sorted(groups, key=rank)
 
 
+_NOT_JUDGED = "Not judged: "
+
+
+def _unjudged_sentence(found: Review) -> str:
+    """For example "Not judged: rights of 2 resources (azurerm, google); network of 1 (aws_cloudformation_stack)."."""
+    parts = []
+    for question in Question:
+        lacking = found.lacks(question)
+        if lacking:
+            names = list(dict.fromkeys(u.type if u.provider == "aws" else u.provider for u in lacking))
+            more = f" and {len(names) - _NAMES_MAX} more" if len(names) > _NAMES_MAX else ""
+            number = _count(sum(len(u.addresses) for u in lacking), "resource")
+            parts.append(f"{question} of {number} ({', '.join(names[:_NAMES_MAX])}{more})")
+    return f"{_NOT_JUDGED}{'; '.join(parts)}."
+
+
 def _grants_sentence(found: Review) -> str:
     wide = found.widening
     removed = sum(g.standing is Standing.REMOVED for g in found.grants)
     if not wide:
-        return "Gives no new rights" + (f", takes {removed} away." if removed else ".")
+        lacking = ", as far as it was judged" if found.lacks(Question.RIGHTS) else ""
+        return "Gives no new rights" + lacking + (f", takes {removed} away." if removed else ".")
     identities = {(g.plan, g.key) for g in wide if g.kind is Kind.IDENTITY}
     marked = sum(g.loud for g in wide)
     text = f"Gives {_count(len(wide), 'new right')}"
@@ -266,7 +301,8 @@ def _grants_sentence(found: Review) -> str:
 
 def _public_sentence(found: Review) -> str:
     if not found.public:
-        return "Nothing is open to the internet."
+        lacking = ", as far as it was judged" if found.lacks(Question.NETWORK) else ""
+        return f"Nothing is open to the internet{lacking}."
     new = [e for e in found.public if not e.already]
     unknown = sum(e.unknown for e in found.public)
     text = f"{_count(len(found.public), 'thing')} open to the internet, {len(new)} of them new"
