@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from adapter.sinks.base import Delivered, Failed, Outcome
+from adapter.sinks.base import Failed, Outcome
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -38,6 +38,11 @@ _BLAME_THE_EVENT = frozenset(
     }
 )
 
+#: A 200 that proves nothing: a proxy's page, JSON of another shape, an answer to another request.
+INVALID_RESPONSE: Final = Failed(
+    code="InvalidResponse", reason="the answer does not confirm the events as the API does", retryable=True
+)
+
 
 def make_client(session: Session, service: str, region: str, *, timeout_s: float, connections: int) -> Any:
     """A client that makes one attempt a call, as a sink must. Thread-safe."""
@@ -50,10 +55,25 @@ def make_client(session: Session, service: str, region: str, *, timeout_s: float
     return session.client(service, region_name=region, config=config)  # type: ignore[call-overload] # the name varies
 
 
-def entry_failure(code: str, *, blames_event: bool = False) -> Failed:
+def entry_failure(code: object) -> Failed:
     """One entry of a request was refused. The service's message is left out: it may quote the event."""
-    final = blames_event or code in _BLAME_THE_EVENT
-    return Failed(code=code, reason=f"the service refused the entry: {code}", retryable=not final)
+    name = code if isinstance(code, str) and code else "unknown"
+    return Failed(code=name, reason=f"the service refused the entry: {name}", retryable=name not in _BLAME_THE_EVENT)
+
+
+def listed(answer: Mapping[str, Any], name: str) -> list[dict[str, Any]] | None:
+    """The objects that an answer lists under a name, none if it does not have the name; None: it is no such list."""
+    found = answer.get(name)
+    if found is None:
+        return []
+    if isinstance(found, list) and all(isinstance(each, dict) for each in found):
+        return found
+    return None
+
+
+def is_id(value: object) -> bool:
+    """Whether this is an id that a service gave: what proves that it has the event."""
+    return isinstance(value, str) and value != ""
 
 
 def too_large(size: int) -> Failed:
@@ -68,7 +88,7 @@ def too_large(size: int) -> Failed:
 def request(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | Failed:
     """Make a call and turn whatever goes wrong with it as a whole into a failure."""
     try:
-        return call()
+        answer = call()
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", "unknown"))
         # One entry may be at fault where the request is refused for its content: then each is worth its own try.
@@ -79,6 +99,9 @@ def request(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | Failed:
     except BotoCoreError as error:
         name = type(error).__name__
         return Failed(code=name, reason=f"the request failed: {name}", retryable=True)
+    except Exception:  # noqa: BLE001 - botocore's parsers raise whatever they stumble over: AttributeError for `null`
+        return INVALID_RESPONSE
+    return answer if isinstance(answer, dict) else INVALID_RESPONSE
 
 
 def groups(sizes: Sequence[tuple[int, _Size]]) -> Iterator[list[_Size]]:
@@ -102,9 +125,10 @@ def send_in_groups(
 ) -> list[Outcome]:
     """Send entries in as few requests as their sizes allow; one outcome per entry, in order.
 
-    `send_group` gets (position, entry) pairs, and the outcomes, in which it replaces those of what was not taken.
+    `send_group` gets (position, entry) pairs, and the outcomes, in which it replaces those of what it knows more about:
+    an event counts as delivered only once the answer says so.
     """
-    outcomes: list[Outcome] = [Delivered()] * len(entries)
+    outcomes: list[Outcome] = [INVALID_RESPONSE] * len(entries)
     sized: list[tuple[int, tuple[int, dict[str, Any]]]] = []
     for index, entry in enumerate(entries):
         size = size_of(entry)

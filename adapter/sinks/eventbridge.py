@@ -10,13 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from adapter.arn import Arn
 from adapter.model import Event
-from adapter.sinks.aws import MAX_ENTRIES, entry_failure, make_client, request, send_in_groups
-from adapter.sinks.base import Failed, Outcome
+from adapter.sinks.aws import (
+    INVALID_RESPONSE,
+    MAX_ENTRIES,
+    entry_failure,
+    is_id,
+    listed,
+    make_client,
+    request,
+    send_in_groups,
+)
+from adapter.sinks.base import Delivered, Failed, Outcome
 from adapter.sinks.wire import structured
 
 if TYPE_CHECKING:
@@ -57,12 +65,8 @@ class EventBridgeSink:
             for index, _ in group:
                 outcomes[index] = answer
             return
-        # The answer's entries are those of the request, in order.
-        for (index, _), said in zip_longest(group, answer["Entries"][: len(group)]):
-            if said is None:
-                outcomes[index] = Failed(code="missing", reason="the answer leaves the entry out", retryable=True)
-            elif code := said.get("ErrorCode"):
-                outcomes[index] = entry_failure(code)
+        for (index, _), outcome in zip(group, _outcomes(answer, len(group)), strict=True):
+            outcomes[index] = outcome
 
     def _entry(self, event: Event) -> dict[str, Any]:
         attributes = event.attributes
@@ -85,3 +89,22 @@ class EventBridgeSink:
 def _size(entry: dict[str, Any]) -> int:
     texts = (entry["Source"], entry["DetailType"], entry["Detail"], *entry["Resources"])
     return sum(len(text.encode()) for text in texts) + (_TIME_BYTES if "Time" in entry else 0)
+
+
+def _outcomes(answer: dict[str, Any], count: int) -> list[Outcome]:
+    """What an answer says of each entry. Its entries are those of the request, in order: other counts prove nothing."""
+    entries = listed(answer, "Entries")
+    if entries is None or len(entries) != count:
+        return [INVALID_RESPONSE] * count
+    outcomes: list[Outcome] = [_outcome(entry) for entry in entries]
+    failed = answer.get("FailedEntryCount", 0)
+    if not isinstance(failed, int) or failed > sum(isinstance(outcome, Failed) for outcome in outcomes):
+        # More were refused than can be told apart: nobody knows which of them arrived.
+        return [outcome if isinstance(outcome, Failed) else INVALID_RESPONSE for outcome in outcomes]
+    return outcomes
+
+
+def _outcome(entry: dict[str, Any]) -> Outcome:
+    if code := entry.get("ErrorCode"):
+        return entry_failure(code)
+    return Delivered() if is_id(entry.get("EventId")) else INVALID_RESPONSE

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.arn import Arn
 from adapter.model import Event
-from adapter.sinks.aws import MAX_ENTRIES, entry_failure, make_client, request, send_in_groups
-from adapter.sinks.base import Failed, Outcome
+from adapter.sinks.aws import MAX_ENTRIES, entry_failure, is_id, listed, make_client, request, send_in_groups
+from adapter.sinks.base import Delivered, Failed, Outcome
 from adapter.sinks.wire import STRUCTURED_TYPE, structured
 
 if TYPE_CHECKING:
@@ -61,13 +61,19 @@ class SqsSink:
             for index, _ in group:
                 outcomes[index] = answer
             return
-        taken = {entry["Id"] for entry in answer.get("Successful", ())}
-        refused = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+        taken, refused = listed(answer, "Successful"), listed(answer, "Failed")
+        if taken is None or refused is None:
+            return  # no answer of the API's: no event is known to have arrived
+        ids = [str(each.get("Id")) for each in (*taken, *refused)]
+        if len(ids) != len(set(ids)) or not {entry["Id"] for entry in entries}.issuperset(ids):
+            taken = []  # ids that were not sent, or that come twice: the answer may be to another request
+        confirmed = {str(each.get("Id")) for each in taken if is_id(each.get("MessageId"))}
+        codes = {str(each.get("Id")): each.get("Code") for each in refused}
         for index, entry in group:
-            if failed := refused.get(entry["Id"]):
-                outcomes[index] = entry_failure(failed["Code"])
-            elif entry["Id"] not in taken:
-                outcomes[index] = Failed(code="missing", reason="the answer leaves the entry out", retryable=True)
+            if entry["Id"] in codes:
+                outcomes[index] = entry_failure(codes[entry["Id"]])
+            elif entry["Id"] in confirmed:
+                outcomes[index] = Delivered()
 
     def _entry(self, index: int, event: Event) -> dict[str, Any]:
         entry: dict[str, Any] = {

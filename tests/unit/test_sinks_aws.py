@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ from adapter.sinks.eventbridge import EventBridgeSink
 from adapter.sinks.sqs import SqsSink
 from tests.sink_contract import CANARY
 from tests.unit.delivery_support import make_event
+from tests.unit.sink_server import Answer, sink_server
 
 SESSION = boto3.Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="example")
 BUS = parse_arn("arn:aws:events:eu-central-1:123456789012:event-bus/users")
@@ -52,6 +54,7 @@ def test_each_entry_of_a_bus_has_its_own_outcome(bus: EventBridgeSink) -> None:
         {"EventId": "1"},
         {"ErrorCode": "ThrottlingException", "ErrorMessage": f"no: {CANARY}"},
         {"ErrorCode": "MalformedDetail", "ErrorMessage": f"no: {CANARY}"},
+        {},
     ]
     good, throttled, malformed, missing = send(bus, 4, answer={"FailedEntryCount": 2, "Entries": entries})
     assert isinstance(good, Delivered)
@@ -81,6 +84,63 @@ def test_each_entry_of_a_queue_has_its_own_outcome(queue: SqsSink) -> None:
     assert isinstance(missing, Failed)
     assert missing.retryable
     assert CANARY not in repr([internal, invalid])
+
+
+GOOD = {"EventId": "1"}
+THROTTLED = {"ErrorCode": "ThrottlingException"}
+#: Answers with the status 200 to two entries, and how many events they prove to have arrived.
+UNPROVEN: list[tuple[str, object, int]] = [
+    ("bus", b"<html><title>Sign in to the Wi-Fi</title></html>", 0),
+    ("bus", b"", 0),
+    ("bus", None, 0),
+    ("bus", [], 0),
+    ("bus", {}, 0),
+    ("bus", {"Entries": None}, 0),
+    ("bus", {"Entries": "no"}, 0),
+    ("bus", {"Entries": [None, None]}, 0),
+    ("bus", {"Entries": [{}, {}]}, 0),
+    ("bus", {"Entries": [{"EventId": None}, {"EventId": ""}]}, 0),
+    ("bus", {"Entries": [{"EventId": 1}, {"EventId": ["x"]}]}, 0),
+    ("bus", {"FailedEntryCount": 0, "Entries": [GOOD]}, 0),
+    ("bus", {"FailedEntryCount": 0, "Entries": [GOOD, GOOD, GOOD]}, 0),
+    ("bus", {"FailedEntryCount": 1, "Entries": [GOOD, GOOD]}, 0),
+    ("bus", {"FailedEntryCount": "many", "Entries": [GOOD, GOOD]}, 0),
+    ("bus", {"FailedEntryCount": 0, "Entries": [GOOD, THROTTLED]}, 1),
+    ("bus", {"FailedEntryCount": 1, "Entries": [GOOD, {**GOOD, **THROTTLED}]}, 1),
+    ("bus", {"FailedEntryCount": 0, "Entries": [GOOD, GOOD]}, 2),
+    ("queue", b"<html><title>Sign in to the Wi-Fi</title></html>", 0),
+    ("queue", None, 0),
+    ("queue", [], 0),
+    ("queue", {}, 0),
+    ("queue", {"Successful": None, "Failed": None}, 0),
+    ("queue", {"Successful": "no"}, 0),
+    ("queue", {"Successful": [{"Id": "0"}, {"Id": "1", "MessageId": ""}]}, 0),
+    ("queue", {"Successful": [{"Id": "0", "MessageId": "m"}, {"Id": "7", "MessageId": "m"}]}, 0),
+    ("queue", {"Successful": [{"Id": "0", "MessageId": "m"}, {"Id": "0", "MessageId": "m"}]}, 0),
+    ("queue", {"Successful": [{"Id": ["0"], "MessageId": "m"}]}, 0),
+    ("queue", {"Successful": [{"Id": "0", "MessageId": "m"}], "Failed": [{"Id": "0", "Code": "InternalError"}]}, 0),
+    ("queue", {"Successful": [{"Id": "0", "MessageId": "m"}], "Failed": [{"Id": "1"}]}, 1),
+    ("queue", {"Successful": [{"Id": "0", "MessageId": "m"}, {"Id": "1", "MessageId": "m"}]}, 2),
+]
+
+
+@pytest.mark.parametrize(("kind", "answer", "proven"), UNPROVEN)
+def test_only_what_the_answer_confirms_counts_as_delivered(
+    kind: str, answer: object, proven: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    with sink_server() as server:
+        server.default = Answer(status=200, headers={"content-type": "application/x-amz-json-1.0"}, body=body)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url.removesuffix("/events"))
+        sink: EventBridgeSink | SqsSink = (
+            EventBridgeSink(BUS, SESSION, timeout_s=5, connections=1)
+            if kind == "bus"
+            else SqsSink(QUEUE, SESSION, timeout_s=5, connections=1)
+        )
+        outcomes = sink.send([make_event("0"), make_event("1")])
+        sink.close()
+    assert [type(outcome) for outcome in outcomes] == [Delivered] * proven + [Failed] * (2 - proven)
+    assert all(outcome.retryable for outcome in outcomes if isinstance(outcome, Failed))
 
 
 @pytest.mark.parametrize("kind", ["bus", "queue"])
