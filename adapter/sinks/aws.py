@@ -85,7 +85,7 @@ def too_large(size: int) -> Failed:
     )
 
 
-def request(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | Failed:
+def request(call: Callable[[], object]) -> dict[str, Any] | Failed:
     """Make a call and turn whatever goes wrong with it as a whole into a failure."""
     try:
         answer = call()

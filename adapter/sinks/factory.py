@@ -41,11 +41,9 @@ def open_sink(target: str, options: HttpOptions, sessions: Callable[[], Session]
     if scheme == "file" and (path := unquote(urlsplit(target).path)).startswith("/"):
         from adapter.sinks.file import FileSink
 
-        return FileSink(Path(path), variable=variable)
+        return FileSink(Path(path), variable=variable, timeout_s=options.timeout_s)
     if scheme == "stdout" and not rest:
-        from adapter.sinks.file import StreamSink
-
-        return StreamSink(sys.stdout.buffer)
+        return _open_stdout(options.timeout_s, variable)
     raise ConfigError(
         f"{variable} names no sink that is known ({scheme}:); expected an http:// or https:// URL, the ARN of an event "
         "bus or an SQS queue, file:///path or stdout:"
@@ -56,6 +54,19 @@ def open_dead_letter_sink(target: str, options: HttpOptions, sessions: Callable[
     """Open the dead-letter sink: as `open_sink`, but headers and token of the sink proper stay away from it."""
     options = replace(options, headers={}, token_file=None)
     return open_sink(target, options, sessions, variable="DELIVERY_DEAD_LETTER_SINK")
+
+
+def _open_stdout(timeout_s: float, variable: str) -> Sink:
+    from adapter.line_writer import line_writer
+    from adapter.sinks.stream import StreamSink
+
+    writer = line_writer(sys.stdout)
+    if writer is None:
+        raise ConfigError(
+            f"{variable} is stdout:, but the standard output is closed; expected one that is open: redirect it, or "
+            "name another sink"
+        )
+    return StreamSink(writer, timeout_s=timeout_s)
 
 
 def _open_on_aws(target: str, options: HttpOptions, sessions: Callable[[], Session], variable: str) -> Sink:

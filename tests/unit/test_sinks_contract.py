@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_binary, from_structured
 from cloudevents.core.formats.json import JSONFormat
 
-from adapter.sinks.file import FileSink, StreamSink
+from adapter.line_writer import LineWriter
+from adapter.sinks.file import FileSink
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
+from adapter.sinks.stream import StreamSink
 from tests.sink_contract import Rig, SinkContract
 from tests.unit.sink_server import Answer, Request, SinkServer, sink_server
 
@@ -85,18 +87,28 @@ class TestFile(SinkContract):
 
 
 class StreamRig(Rig):
-    def __init__(self) -> None:
-        self._stream = io.BytesIO()
-        self.sink = StreamSink(self._stream)
+    """A file stands for stdout."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self.sink = StreamSink(LineWriter(self._file))
 
     def received(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self._stream.getvalue().splitlines()]
+        return [json.loads(line) for line in self._path.read_bytes().splitlines()]
 
     def break_it(self) -> None:
-        self._stream.close()
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, self._file)
+        os.close(full)
+
+    def close(self) -> None:
+        os.close(self._file)
 
 
 class TestStream(SinkContract):
     @pytest.fixture
-    def rig(self) -> Rig:
-        return StreamRig()
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        rig = StreamRig(tmp_path / "stdout")
+        yield rig
+        rig.close()

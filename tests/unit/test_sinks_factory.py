@@ -42,6 +42,12 @@ def test_a_url_names_a_sink_that_needs_no_aws(target: str, shown: str, kind: str
     sink.close()
 
 
+def test_a_stdout_that_is_closed_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(ConfigError, match="K_SINK is stdout:, but the standard output is closed; expected one that"):
+        open_sink("stdout:", HttpOptions(), no_session)
+
+
 @pytest.mark.parametrize(
     ("target", "kind"),
     [
