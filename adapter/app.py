@@ -99,7 +99,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         warn_of_loss(settings.state_url)
         store = _open_store(settings, health, stop, Standby(pool, health), wait=not once)
         if store is None:
-            return True
+            return not once
         stack.callback(store.close)
         stack.callback(pool.close)
         courier = _delivery(stack, settings, store.held, traces)

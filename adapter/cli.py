@@ -6,11 +6,13 @@ import importlib
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import Final, NoReturn
 
 import click
 
 from adapter.errors import AdapterError, ConfigError
+from adapter.startup import flushed
 from adapter.terminal import wants_no_colour
 from adapter.version import VERSION
 
@@ -64,19 +66,37 @@ def main() -> NoReturn:
     """Run the command line; errors that a person can mend are one line each, without a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is still shown
+    code = _run()
+    if (fault := flushed()) and not code:
+        code = _complain(1, f"the standard output can't be written: {fault}")
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line; returns the exit code."""
     try:
         cli(prog_name="python -m adapter")
+    except SystemExit as end:  # how click ends
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"error: {problem}", err=True)
-        sys.exit(2)
+        return _complain(2, *error.problems)
     except AdapterError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        return _complain(1, str(error))
     except Exception as error:  # noqa: BLE001 - the outermost boundary: a bug must not print the data it stumbled over
         import traceback
 
-        click.echo(f"error: this is a bug ({type(error).__name__}); please report it with these lines:", err=True)
+        *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+        if isinstance(error, OSError) and frame.f_code is click.echo.__code__:
+            return _complain(1, f"the standard output can't be written: {error.strerror}")
+        _complain(1, f"this is a bug ({type(error).__name__}); please report it with these lines:")
         traceback.print_tb(error.__traceback__)
-        sys.exit(1)
-    sys.exit(0)
+        return 1
+    return 0
+
+
+def _complain(code: int, *problems: str) -> int:
+    """Print errors, if there is where to; returns the exit code."""
+    with suppress(OSError, ValueError):
+        for problem in problems:
+            click.echo(f"error: {problem}", err=True)
+    return code

@@ -6,16 +6,23 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
+from adapter.line_writer import LineWriter
+from adapter.log import Action
 from adapter.metrics import Metrics
 from adapter.model import Kind
+
+logger = logging.getLogger(__name__)
 
 NAMESPACE: Final = "CognitoSource"
 DIMENSION: Final = "Source"
 #: How often a line goes to CloudWatch at most, in seconds; alarms look at minutes.
 PERIOD_S: Final = 60.0
+#: How long a line may wait for a slow reader, in seconds: the thread that writes it has users to look for.
+_PATIENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +55,44 @@ _KINDS: Final = {Kind.CREATED: "EventsCreated", Kind.UPDATED: "EventsUpdated", K
 class Emf:
     """Writes what happened since the line before, when it is time. Used by one thread.
 
+    A line that can't be written is lost, and said once; nothing else stops for it.
+
     Args:
         metrics: what is counted; nobody else may take its intervals.
-        stream: where the log driver reads: stdout.
+        writer: where the log driver reads: stdout; None: that is closed.
     """
 
-    def __init__(self, metrics: Metrics, stream: TextIO) -> None:
+    def __init__(self, metrics: Metrics, writer: LineWriter | None) -> None:
         self._metrics = metrics
-        self._stream = stream
+        self._writer = writer
         self._written_at_s = metrics.wall_s()
         self._traffic = (0, 0)
+        self._failing = False
 
     def write(self, *, now: bool = False) -> None:
         """Write a line if one is due, or `now`."""
         wall_s = self._metrics.wall_s()
         if now or abs(wall_s - self._written_at_s) >= PERIOD_S:
             self._written_at_s = wall_s
-            self._stream.write(self.line() + "\n")
-            self._stream.flush()
+            self._say(self._fault(self.line()))
+
+    def _fault(self, line: str) -> str:
+        """Write a line; returns what was in the way."""
+        if self._writer is None:
+            return "it is closed"
+        fault = self._writer.write([f"{line}\n".encode()], _PATIENCE_S).fault
+        return "" if fault is None else str(fault.strerror)
+
+    def _say(self, fault: str) -> None:
+        if fault and not self._failing:
+            logger.warning(
+                "METRICS_EMF: stdout can't be written (%s); metrics are lost until it can, events are not",
+                fault,
+                extra={"action": Action.METRICS_LOST},
+            )
+        elif self._failing and not fault:
+            logger.info("METRICS_EMF: stdout is written again", extra={"action": Action.METRICS_WRITTEN})
+        self._failing = bool(fault)
 
     def line(self) -> str:
         """What happened since the last call, as one JSON object."""

@@ -10,10 +10,12 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TextIO
 
+from adapter.line_writer import LineWriter, line_writer
 from adapter.terminal import clipped, columns
 
 #: Back to the line's beginning, and what is there is gone.
@@ -21,6 +23,8 @@ _CLEAR: Final = "\r\x1b[K"
 #: The fields that every LogRecord has; what goes beyond them is ours.
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
+#: How long a line may wait for whoever reads the logs, in seconds.
+_PATIENCE_S: Final = 1.0
 #: Fields that say nothing to people.
 _FOR_MACHINES: Final = frozenset({"action", "trace_id", "span_id"})
 
@@ -56,6 +60,9 @@ class Action(StrEnum):
     SETTING_IGNORED = "setting_ignored"
     TRACES_LOST = "traces_lost"
     TRACES_SENT = "traces_sent"
+    METRICS_LOST = "metrics_lost"
+    METRICS_WRITTEN = "metrics_written"
+    LOGS_LOST = "logs_lost"
 
 
 class JsonFormatter(logging.Formatter):
@@ -85,7 +92,55 @@ class TextFormatter(logging.Formatter):
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
-class TerminalHandler(logging.StreamHandler[TextIO]):
+class LineHandler(logging.Handler):
+    """Log lines on a stream that may take a part of one, or none: no two lines become one, and nothing waits for long.
+
+    Lines that can't be written are lost; how many is said as soon as one can be. Nothing is written about that to the
+    stream itself, where `logging` would put a traceback.
+
+    Args:
+        writer: of the stream; None: it is closed.
+    """
+
+    def __init__(self, writer: LineWriter | None) -> None:
+        super().__init__()
+        self._writer = writer
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        if self._writer is None:
+            return
+        try:
+            lines = [self._line(record)]
+        except Exception:  # noqa: BLE001 - as in `logging`: a record that can't be rendered must not stop its sender
+            self._lost += 1
+            return
+        if self._lost:
+            lines.insert(0, self._line(_lost(self._lost)))
+        # A reader that stands still is waited for once, not at every line.
+        written = self._writer.write(lines, 0.0 if self._lost else _PATIENCE_S)
+        self._lost = 0 if written.fault is None else self._lost + 1
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode(errors="backslashreplace")
+
+
+def _lost(count: int) -> logging.LogRecord:
+    text = f"{count} log lines before this one could not be written"
+    return logging.makeLogRecord(
+        {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text, "action": Action.LOGS_LOST}
+    )
+
+
+class QuietHandler(logging.StreamHandler[TextIO]):
+    """Log lines on a stream of Python's. What can't be written is lost, without a traceback on stderr."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the base class's
+        """Say nothing: the stream is gone, or the record can't be rendered."""
+
+
+class TerminalHandler(QuietHandler):
     """Log lines on a terminal, above a last line that changes in place."""
 
     _line = ""
@@ -96,8 +151,7 @@ class TerminalHandler(logging.StreamHandler[TextIO]):
         try:
             if line or self._line:
                 self._line = clipped(line, columns(self.stream) - 1)
-                self.stream.write(_CLEAR + self._line)
-                self.flush()
+                self._draw(_CLEAR + self._line)
         finally:
             self.release()
 
@@ -105,10 +159,15 @@ class TerminalHandler(logging.StreamHandler[TextIO]):
         """Write the record above the last line."""
         line, self._line = self._line, ""
         if line:
-            self.stream.write(_CLEAR)
+            self._draw(_CLEAR)
         super().emit(record)
         if line:
             self.show(line)
+
+    def _draw(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal is gone
+            self.stream.write(text)
+            self.flush()
 
 
 def status_line() -> Callable[[str], None] | None:
@@ -122,9 +181,16 @@ def configure(level: str, stream: TextIO | None = None, *, live: bool = False) -
 
     With `live`, the stream is a terminal whose last line can be drawn again; see `status_line`.
     """
-    target = sys.stderr if stream is None else stream
-    handler = TerminalHandler(target) if live else logging.StreamHandler(target)
-    handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
+    target: TextIO | None = sys.stderr if stream is None else stream  # None: the process was started without one
+    writer = line_writer(target)
+    handler: logging.Handler
+    if target is not None and live:
+        handler = TerminalHandler(target)
+    elif target is None or writer is not None:
+        handler = LineHandler(writer)
+    else:
+        handler = QuietHandler(target)
+    handler.setFormatter(TextFormatter() if target is not None and target.isatty() else JsonFormatter())
     logger = logging.getLogger("adapter")
     logger.handlers[:] = [handler]
     logger.propagate = False

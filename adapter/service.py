@@ -18,6 +18,7 @@ from adapter.errors import CognitoError, StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.health import Health
 from adapter.ledger import Courier, Ledger
+from adapter.line_writer import line_writer
 from adapter.log import Action
 from adapter.metrics import Metrics
 from adapter.progress import Progress
@@ -92,7 +93,7 @@ class Service:
         self._pace = pace
         self._health = health
         self._metrics = metrics
-        self._emf = Emf(metrics, sys.stdout) if pace.emf else None
+        self._emf = Emf(metrics, line_writer(sys.stdout)) if pace.emf else None
         self._stop = stop
         self._progress = progress if progress is not None else Progress()
         self._traces = traces

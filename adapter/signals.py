@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 #: How long stopping may take before the process is ended all the same, in seconds: a request that hangs must not keep
@@ -38,7 +38,8 @@ def stop_on_signals(stop: threading.Event, *, late: int = 0, deadline_s: float =
         stop.set()
         again = _next(inbox, time.monotonic() + deadline_s)
         if again is None:
-            sys.stderr.flush()
+            with suppress(AttributeError, OSError, ValueError):  # closed: nothing keeps the process
+                sys.stderr.flush()
             os._exit(late)
         if again != _OVER:
             os._exit(1)

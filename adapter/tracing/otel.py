@@ -17,12 +17,13 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from adapter.cognito.base import Page
 from adapter.ledger import Courier
+from adapter.line_writer import LineWriter, line_writer
 from adapter.log import Action
 from adapter.sinks.base import Sink
 from adapter.tracing.otel_sink import Origins, TracedCourier, TracedSink
@@ -185,9 +186,27 @@ class WatchedExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
+class LineExporter(SpanExporter):
+    """Writes every span as a line of JSON, between the lines of the logs.
+
+    Args:
+        writer: of stderr; None: that is closed.
+    """
+
+    def __init__(self, writer: LineWriter | None) -> None:
+        self._writer = writer
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Write a batch."""
+        lines = [f"{span.to_json(indent=None)}\n".encode() for span in spans]
+        if self._writer is None or self._writer.write(lines, CLOSE_S).fault is not None:
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS
+
+
 def _exporter(kind: str, endpoint: str) -> SpanExporter:
     if kind == "console":
-        return ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: span.to_json(indent=None) + "\n")
+        return WatchedExporter(LineExporter(line_writer(sys.stderr)), "stderr")
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return WatchedExporter(OTLPSpanExporter(endpoint=endpoint), shown(endpoint))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 
@@ -15,7 +14,7 @@ Synthesize = Callable[..., Stack]
 
 def adapter_metrics() -> set[str]:
     """The names of the metrics that the adapter really writes."""
-    line = Emf(Metrics(source=ARN, name="customers"), io.StringIO()).line()
+    line = Emf(Metrics(source=ARN, name="customers"), None).line()
     told = json.loads(line)["_aws"]["CloudWatchMetrics"][0]
     assert (told["Namespace"], told["Dimensions"]) == ("CognitoSource", [["Source"]])
     return {each.name for each in METRICS}

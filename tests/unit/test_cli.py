@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from adapter.cli import cli, main
 
+ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
 COMMANDS = ["config", "doctor", "health", "init", "replay", "run", "state", "status", "tail"]
 
 
@@ -52,6 +53,32 @@ def test_a_bug_is_told_without_the_data_it_stumbled_over(
     assert "this is a bug (KeyError)" in told
     assert "in stumble" in told
     assert "canary" not in told
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["config", "--version"])
+def test_output_that_cannot_be_written_is_an_error_of_one_line(command: str, unbuffered: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "adapter", command],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "K_SINK": "stdout:", "ARN": ARN},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: the standard output can't be written: No space left on device\n",
+    )
+
+
+def test_the_exit_code_tells_of_a_wrong_setting_also_where_no_error_can_be_printed() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "adapter"], env={**os.environ, "ARN": "x"}, stdout=full, stderr=full, check=False
+        )
+    assert done.returncode == 2
 
 
 def test_a_manifest_whose_sink_is_made_by_the_deployment_says_so(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
+import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import jsonschema
 import pytest
 
 from adapter.emf import METRICS, PERIOD_S, Emf, markdown
+from adapter.line_writer import LineWriter
 from adapter.metrics import Metrics
 from adapter.model import Kind
 from tests.unit.metrics_support import ARN, NOON_S, busy, result
@@ -88,9 +91,22 @@ def clock() -> list[float]:
     return [NOON_S]
 
 
+class Stream:
+    """A file that stands for stdout."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def getvalue(self) -> str:
+        return self._path.read_text()
+
+
 @pytest.fixture
-def stream() -> io.StringIO:
-    return io.StringIO()
+def stream(tmp_path: Path) -> Iterator[Stream]:
+    stream = Stream(tmp_path / "stdout")
+    yield stream
+    os.close(stream.file)
 
 
 @pytest.fixture
@@ -99,13 +115,11 @@ def metrics(clock: list[float]) -> Metrics:
 
 
 @pytest.fixture
-def emf(metrics: Metrics, stream: io.StringIO) -> Emf:
-    return Emf(metrics, stream)
+def emf(metrics: Metrics, stream: Stream) -> Emf:
+    return Emf(metrics, LineWriter(stream.file))
 
 
-def test_a_line_comes_once_a_minute_and_holds_what_happened_since(
-    emf: Emf, clock: list[float], stream: io.StringIO
-) -> None:
+def test_a_line_comes_once_a_minute_and_holds_what_happened_since(emf: Emf, clock: list[float], stream: Stream) -> None:
     emf.write()
     assert stream.getvalue() == ""
     clock[0] += PERIOD_S + 1
@@ -142,8 +156,8 @@ def test_every_metric_is_told_with_its_unit(emf: Emf) -> None:
     assert set(line) - {"_aws", "Source"} == {each.name for each in METRICS}
 
 
-def test_an_idle_minute_is_allowed_too(stream: io.StringIO) -> None:
-    line = check(Emf(Metrics(source=ARN), stream).line())
+def test_an_idle_minute_is_allowed_too() -> None:
+    line = check(Emf(Metrics(source=ARN), None).line())
     assert "LagSeconds" not in line
 
 
@@ -157,10 +171,44 @@ def test_a_line_never_has_more_values_than_the_format_allows(emf: Emf, metrics: 
     assert line["EventsOther"] == 300
 
 
-def test_a_clock_that_was_set_back_does_not_silence_it(emf: Emf, clock: list[float], stream: io.StringIO) -> None:
+def test_a_clock_that_was_set_back_does_not_silence_it(emf: Emf, clock: list[float], stream: Stream) -> None:
     clock[0] -= 3600
     emf.write()
     assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_a_stdout_that_cannot_be_written_is_said_once_and_metrics_go_on_when_it_can(
+    emf: Emf, clock: list[float], stream: Stream, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="adapter")
+    good = os.dup(stream.file)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, stream.file)
+    for _ in range(3):
+        clock[0] += PERIOD_S + 1
+        emf.write()
+    os.dup2(good, stream.file)
+    for _ in range(2):
+        clock[0] += PERIOD_S + 1
+        emf.write()
+    for file in (good, full):
+        os.close(file)
+    assert [(record.levelname, vars(record)["action"]) for record in caplog.records] == [
+        ("WARNING", "metrics_lost"),
+        ("INFO", "metrics_written"),
+    ]
+    assert "No space left on device" in caplog.records[0].message
+    assert len(stream.getvalue().splitlines()) == 2
+
+
+def test_a_stdout_that_is_closed_is_said_once(
+    metrics: Metrics, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    emf = Emf(metrics, None)
+    for _ in range(3):
+        clock[0] += PERIOD_S + 1
+        emf.write()
+    assert [vars(record)["action"] for record in caplog.records] == ["metrics_lost"]
 
 
 def test_the_documentation_is_the_table_of_the_code() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from adapter.log import Action, configure
+from adapter.log import Action, configure, status_line
 
 
 class Terminal(io.StringIO):
@@ -86,3 +89,45 @@ def test_a_terminal_is_spared_the_ids_of_traces() -> None:
 def test_the_documentation_names_every_action() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
     assert [action for action in Action if f"`{action}`" not in text] == []
+
+
+def test_lines_that_nobody_reads_are_lost_and_counted_and_keep_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.log._PATIENCE_S", 0.0)
+    reader, writer = os.pipe()
+    with open(writer, "w") as stream:  # noqa: PTH123 - a descriptor
+        configure("info", stream)
+        for number in range(500):
+            logging.getLogger("adapter").info("x" * 500, extra={"action": Action.STARTED, "number": number})
+        written = [json.loads(line) for line in os.read(reader, 1_000_000).splitlines()]
+        logging.getLogger("adapter").info("again", extra={"action": Action.STOPPED})
+        lost, last = (json.loads(line) for line in os.read(reader, 1_000_000).splitlines())
+    os.close(reader)
+    assert [line["number"] for line in written] == list(range(len(written)))
+    assert (lost["action"], lost["message"]) == (
+        "logs_lost",
+        f"{500 - len(written)} log lines before this one could not be written",
+    )
+    assert last["message"] == "again"
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_stream_that_is_gone_makes_no_traceback(capfd: pytest.CaptureFixture[str], *, live: bool) -> None:
+    reader, writer = os.pipe()
+    stream = open(writer, "w", buffering=1)  # noqa: PTH123, SIM115 - a descriptor
+    configure("info", stream, live=live)
+    os.close(reader)
+    if live:
+        show = status_line()
+        assert show is not None
+        show("Reading the pool")
+    logging.getLogger("adapter").info("nobody reads this", extra={"action": Action.STOPPED})
+    logging.getLogger("adapter").info("%d users", "canary@example.com", extra={"action": Action.STOPPED})
+    with suppress(OSError):
+        stream.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_without_a_stderr_logs_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    configure("info")
+    logging.getLogger("adapter").info("nobody reads this", extra={"action": Action.STOPPED})

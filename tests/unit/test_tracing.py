@@ -275,12 +275,12 @@ def test_what_ends_the_adapter_is_an_error_by_its_kind_alone(start: Start, colle
     assert not any(b"canary" in body for _, _, body in collector.requests)
 
 
-def test_the_console_gets_one_line_a_span(capsys: pytest.CaptureFixture[str], start: Start) -> None:
+def test_the_console_gets_one_line_a_span(capfd: pytest.CaptureFixture[str], start: Start) -> None:
     traces = start(exporters=("console",))
     with traces.poll():
         pass
     traces.close()
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = capfd.readouterr().err.splitlines()
     assert '"name": "poll"' in line
 
 
