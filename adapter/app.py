@@ -34,7 +34,7 @@ from adapter.metrics import Metrics
 from adapter.progress import Progress
 from adapter.prometheus import serve
 from adapter.replay import Replay, Selection
-from adapter.service import Pace, Service
+from adapter.service import REMIND_S, Pace, Service
 from adapter.signals import stop_on_signals
 from adapter.sinks.base import Sink
 from adapter.sinks.factory import open_dead_letter_sink, open_sink
@@ -351,6 +351,7 @@ def _open_store(
 ) -> Store | None:
     """Open the state, however long it takes; None: told to stop meanwhile."""
     told: set[Holder] = set()
+    fault, fault_at = "", 0.0
 
     def waiting(holder: Holder) -> None:
         health.beat()
@@ -380,7 +381,9 @@ def _open_store(
             if not wait:
                 raise
             health.problem("state", str(error))
-            logger.error("%s", error, extra={"action": Action.SWEEP_FAILED, "code": "StoreUnavailable"})  # noqa: TRY400 - no traceback
+            if str(error) != fault or time.monotonic() - fault_at >= REMIND_S:
+                fault, fault_at = str(error), time.monotonic()
+                logger.error("%s", error, extra={"action": Action.SWEEP_FAILED, "code": "StoreUnavailable"})  # noqa: TRY400 - no traceback
             stop.wait(_STORE_RETRY_S)
         else:
             standby.end()

@@ -40,6 +40,10 @@ class LeaseLostError(FatalError):
     """Another adapter took over the state: this one must neither write nor send any more."""
 
 
+class StateReplacedError(FatalError):
+    """The state file was deleted or replaced while it was in use: what is written now would not be read again."""
+
+
 class CognitoError(AdapterError):
     """ListUsers failed. `code` is the service's error code, or the name of the transport fault."""
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,8 +67,6 @@ class FileLock:
             if os.fstat(descriptor).st_nlink == 0:
                 os.close(descriptor)
                 return None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(asdict(Holder.this_process())).encode(), 0)
         except BlockingIOError as error:
             holder = _read_holder(descriptor)
             os.close(descriptor)
@@ -79,6 +78,10 @@ class FileLock:
         except BaseException:
             os.close(descriptor)
             raise
+        # Who holds it is for people; the lock also counts where no room is left for that.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(asdict(Holder.this_process())).encode(), 0)
         return descriptor
 
     def held(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapter.arn import parse_pool_arn
@@ -11,8 +12,10 @@ from adapter.errors import StateError
 from adapter.state import dynamo_items as items
 from adapter.state import schema
 from adapter.state.base import Meta
+from adapter.state.faults import of_system
 from adapter.state.lock import Holder, holder_of
-from adapter.state.sqlite import lock_path, looked_at
+from adapter.state.place import find_file, is_locked, lock_path
+from adapter.state.sqlite import looked_at
 from adapter.state.table import Table as LocalTable
 from adapter.state.url import DynamoUrl, SqliteUrl
 
@@ -43,8 +46,9 @@ def report_sqlite(url: SqliteUrl) -> Report:
     Raises:
         StateError: it is not there, or not a sound state.
     """
+    where = f"the state file {url.path}"
     with looked_at(url.path) as (connection, meta):
-        table = LocalTable(connection, f"the state file {url.path}")
+        table = LocalTable(connection, where)
         unconfirmed, missing = table.pending()
         return Report(
             store=str(url),
@@ -53,8 +57,15 @@ def report_sqlite(url: SqliteUrl) -> Report:
             unconfirmed=unconfirmed,
             missing=missing,
             meta=meta,
-            holder=holder_of(lock_path(url.path)),
+            holder=_holder(find_file(url.path, where), where),
         )
+
+
+def _holder(path: Path, where: str) -> Holder | None:
+    try:
+        return holder_of(lock_path(path)) or (Holder() if is_locked(path) else None)
+    except OSError as error:
+        raise of_system(error, f"the lock of {where} can't be read", "fix its permissions") from error
 
 
 def report_dynamo(url: DynamoUrl, pool_arn: str, session: Session) -> Report:

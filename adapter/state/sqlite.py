@@ -13,21 +13,25 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from adapter.errors import StateError, StoreUnavailableError
+from adapter.errors import StateError, StateReplacedError, StoreUnavailableError
 from adapter.model import KnownUser
 from adapter.state import schema
 from adapter.state.base import Digests, Meta
+from adapter.state.faults import of_sqlite, of_system
 from adapter.state.lock import FileLock
-from adapter.state.table import Table, connect, is_broken, name_of
+from adapter.state.place import OpenFile, find_file, lock_path
+from adapter.state.table import Table, connect
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
 #: Pages kept in memory, as a negative number of KiB: enough for the inner pages of a million users.
 _CACHE_KIB = -8_192
+#: How long another program's lock is waited for before the state counts as unavailable, in milliseconds.
+_BUSY_MS = 5_000
 _READ_BYTES = 1024 * 1024
 #: What the write-ahead log is cut back to after a checkpoint, in bytes.
 _WAL_LIMIT = 16 * 1024 * 1024
@@ -44,27 +48,23 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, pool_arn: str) -> None:
-        self._path = path
         self._pool_arn = pool_arn
         self._where = f"the state file {path}"
-        _check_place(path, self._where)
-        if path.exists():
-            _check_header(path, self._where)
-        try:
-            self._lock = FileLock(lock_path(path))
-        except OSError as error:
-            raise StateError(
-                f"STATE_URL: the lock of {self._where} can't be made ({error.strerror}); the folder must be writable"
-            ) from error
-        try:
-            if path.exists():
-                _check_content(path, pool_arn, self._where)
-            else:
-                _create(path, pool_arn, self._where)
-            self._connection = _open(path, self._where)
-        except BaseException:
-            self._lock.release()
-            raise
+        self._real = find_file(path, self._where)
+        if self._real.exists():
+            _check_header(self._real, self._where)
+        with ExitStack() as opened:
+            self._locks = _lock(path, self._real, self._where)
+            for lock in self._locks:
+                opened.callback(lock.release)
+            if not self._real.exists():
+                _create(self._real, pool_arn, self._where)
+            self._file = OpenFile(path, self._real, self._where)
+            opened.callback(self._file.close)
+            _check_content(self._real, pool_arn, self._where)
+            self._connection = _open(self._real, self._where)
+            self._opened = opened.pop_all()
+        self._file.watch_log()
         self._table = Table(self._connection, self._where)
 
     def meta(self) -> Meta:
@@ -91,42 +91,65 @@ class SqliteStore:
         """Durably store all of it or none of it: first the deletes, then the puts. Returns the rows of `puts`."""
         if meta is not None and meta.pool_arn != self._pool_arn:
             raise ValueError("this store belongs to another pool")
+        self._check_place()
         return self._table.write(puts, deletes, meta)
 
     def held(self) -> bool:
-        """Whether the lock is still ours; it is unless somebody deleted its file."""
-        return self._lock.held()
+        """Whether the file is still the state, and ours: not deleted or replaced, nor its lock."""
+        return all(lock.held() for lock in self._locks) and self._file.fault() is None
 
     def close(self) -> None:
         """Close the file and release its lock."""
-        self._connection.close()
-        self._lock.release()
+        if self._file.fault() is None:
+            self._connection.close()
+        else:
+            self._restore()
+            self._checkpoint()
+            self._connection.close()
+            self._file.drop_log()
+        self._opened.close()
+
+    def _checkpoint(self) -> None:
+        """Move what is in the log to the file that it belongs to, whatever that is called by now."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _check_place(self) -> None:
+        """Make sure that what is written now is what the next start reads."""
+        fault = self._file.fault()
+        if fault is None:
+            if all(lock.held() for lock in self._locks):
+                return
+            raise StateReplacedError(f"STATE_URL: the lock of {self._where} was deleted; start again to take a new one")
+        if self._restore():
+            fault += ", and was written again with all that it held"
+        raise StateReplacedError(
+            f"STATE_URL: {self._where} {fault} while it was in use: nothing more is written or sent; start again, "
+            "and to forget a state stop the adapter first (state reset)"
+        )
+
+    def _restore(self) -> bool:
+        """Put a file that was deleted back in its place, from what SQLite still has open; whether that was needed.
+
+        The next start would otherwise be a first start, and what changes until then would never be reported.
+        """
+        if not self._file.is_gone():
+            return False
+        with (
+            suppress(sqlite3.Error, OSError, StateError, StoreUnavailableError),
+            _new_file(self._real, self._where) as made,
+        ):
+            with closing(connect(_uri(made, "mode=rw"), uri=True)) as copy:
+                self._connection.backup(copy)
+            _sync(made)
+            os.link(made, self._real)  # never over another file
+            _sync(self._real.parent)
+            return True
+        return False
 
 
 def _uri(path: Path, query: str) -> str:
     return f"file:{quote(os.fsencode(path.absolute()))}?{query}"
-
-
-def _check_place(path: Path, where: str) -> None:
-    try:
-        for name in (path, lock_path(path)):
-            with suppress(FileNotFoundError):
-                name.lstat()
-    except OSError as error:  # a name that is too long, a folder that is a file or may not be entered
-        raise StateError(f"STATE_URL: {where} can't be looked at ({error.strerror}); name another place") from error
-    folder = path.parent
-    if not folder.is_dir():
-        raise StateError(f"STATE_URL: the folder {folder} of {where} does not exist; create it, or name another place")
-    if path.is_dir():
-        raise StateError(f"STATE_URL: {where} is a folder; name a file in it, like {path / 'cognito-source.db'}")
-    if path.exists() and not path.is_file():
-        raise StateError(f"STATE_URL: {where} is not an ordinary file; name one")
-    # Without the file itself, SQLite would apply the log of a lost one to the next, and damage it.
-    log = path.with_name(path.name + "-wal")
-    if log.exists() and not path.exists():
-        raise StateError(
-            f"STATE_URL: {where} is missing, but its log {log.name} is there; restore the file, or delete the log too"
-        )
 
 
 def _check_header(path: Path, where: str) -> None:
@@ -136,7 +159,7 @@ def _check_header(path: Path, where: str) -> None:
             header = file.read(_HEADER_BYTES)
         size = path.stat().st_size
     except OSError as error:
-        raise StateError(f"STATE_URL: {where} can't be read ({error.strerror}); mend its permissions") from error
+        raise of_system(error, f"{where} can't be read", "fix its permissions") from error
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
         found = "is empty" if not header else "is not a SQLite database"
         raise StateError(f"STATE_URL: {where} {found}; name another file, or move it away to start anew")
@@ -153,11 +176,6 @@ def _check_header(path: Path, where: str) -> None:
         )
 
 
-def lock_path(path: Path) -> Path:
-    """The lock's file of a state file."""
-    return path.with_name(path.name + ".lock")
-
-
 @contextmanager
 def looked_at(path: Path) -> Iterator[tuple[sqlite3.Connection, Meta]]:
     """A connection that can't change the file, also while an adapter uses it, and whose state it is.
@@ -166,7 +184,7 @@ def looked_at(path: Path) -> Iterator[tuple[sqlite3.Connection, Meta]]:
         StateError: it is not a state, or a newer one, or damaged as far as can be seen at once.
     """
     where = f"the state file {path}"
-    _check_place(path, where)
+    path = find_file(path, where)
     if not path.exists():
         raise StateError(f"STATE_URL: {where} does not exist; no adapter ever used it")
     _check_header(path, where)
@@ -185,7 +203,7 @@ def looked_at(path: Path) -> Iterator[tuple[sqlite3.Connection, Meta]]:
         finally:
             connection.close()
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise _refused(error, where) from error
+        raise of_sqlite(error, where) from error
 
 
 def _check_content(path: Path, pool_arn: str, where: str) -> None:
@@ -207,7 +225,7 @@ def _warm_up(path: Path, where: str) -> None:
             while file.readinto(buffer):
                 pass
     except OSError as error:
-        raise StateError(f"STATE_URL: {where} can't be read ({error.strerror}); mend its disk") from error
+        raise of_system(error, f"{where} can't be read", "fix its permissions") from error
 
 
 def _check_pages(connection: sqlite3.Connection, where: str) -> None:
@@ -218,44 +236,58 @@ def _check_pages(connection: sqlite3.Connection, where: str) -> None:
         raise StateError(f"STATE_URL: {where} is damaged ({found}); restore it from a backup, or move it away")
 
 
-def _refused(error: sqlite3.Error | UnicodeDecodeError, where: str) -> StateError | StoreUnavailableError:
-    name = name_of(error)
-    if isinstance(error, UnicodeDecodeError | sqlite3.OperationalError) or is_broken(error):
-        return StateError(
-            f"STATE_URL: {where} is damaged or can't be used ({name}); restore it from a backup, "
-            "or move it away to start anew"
-        )
-    return StoreUnavailableError(f"STATE_URL: {where} can't be opened just now ({name})")
+@contextmanager
+def _new_file(path: Path, where: str) -> Iterator[Path]:
+    """A file beside `path`, readable by its owner only, to be moved there when it is complete; else it is removed."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        os.close(descriptor)
+    except OSError as error:
+        raise of_system(error, f"{where} can't be made", "the folder must be writable") from error
+    try:
+        yield Path(name)
+    finally:
+        for left in (name, f"{name}-wal", f"{name}-shm", f"{name}-journal"):
+            Path(left).unlink(missing_ok=True)
 
 
 def _create(path: Path, pool_arn: str, where: str) -> None:
     """Make a new file beside its place and move it there when it is complete: no half-made file is ever seen."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-        os.close(descriptor)
-    except OSError as error:
-        raise StateError(f"STATE_URL: {where} can't be made ({error.strerror}); the folder must be writable") from error
-    made = Path(name)
-    try:
-        connection = connect(_uri(made, "mode=rw"), uri=True)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            schema.migrate(connection)
-            Table(connection, where).write((), (), Meta(pool_arn=pool_arn))
-        finally:
-            connection.close()
-        made.replace(path)
-        _sync_folder(path.parent)
+        with _new_file(path, where) as made:
+            with closing(connect(_uri(made, "mode=rw"), uri=True)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                schema.migrate(connection)
+                Table(connection, where).write((), (), Meta(pool_arn=pool_arn))
+            made.replace(path)
+            _sync(path.parent)
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise _refused(error, where) from error
-    finally:
-        for left in (made, Path(f"{name}-wal"), Path(f"{name}-shm")):
-            left.unlink(missing_ok=True)
+        raise of_sqlite(error, where) from error
+    except OSError as error:
+        raise of_system(error, f"{where} can't be made", "the folder must be writable") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+def _lock(path: Path, real: Path, where: str) -> list[FileLock]:
+    """Lock the file's name, and that of a symbolic link to it, which is all that version 0.1.0 locks."""
+    try:
+        locks = [FileLock(lock_path(real))]
+    except OSError as error:
+        raise of_system(error, f"the lock of {where} can't be made", "the folder must be writable") from error
+    link = lock_path(path)
+    try:
+        if path.is_symlink() and not (link.exists() and link.samefile(lock_path(real))):
+            locks.append(FileLock(link))
+    except PermissionError:
+        pass  # nobody else can have made that lock either
+    except BaseException:
+        locks[0].release()
+        raise
+    return locks
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -266,7 +298,7 @@ def _open(path: Path, where: str) -> sqlite3.Connection:
     try:
         connection = connect(_uri(path, "mode=rw"), uri=True)
         try:
-            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = {_CACHE_KIB}")
@@ -280,5 +312,5 @@ def _open(path: Path, where: str) -> sqlite3.Connection:
             connection.close()
             raise
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise _refused(error, where) from error
+        raise of_sqlite(error, where) from error
     return connection

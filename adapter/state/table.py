@@ -12,10 +12,11 @@ from itertools import count
 from typing import Any
 
 from adapter.changes import DIGEST_SIZE
-from adapter.errors import StateError, StoreUnavailableError
+from adapter.errors import StateError
 from adapter.model import KnownUser
 from adapter.state import schema
 from adapter.state.base import Digests, Meta
+from adapter.state.faults import of_sqlite
 
 #: Numbers of parameters of an `IN (...)`: few of them, so that few statements are prepared. The rest is NULL, which
 #: matches nothing.
@@ -42,26 +43,9 @@ _UPDATE = """
     WHERE row = ?
 """
 
-#: SQLite's primary result codes that mean "this file is broken", not "not just now" (https://www.sqlite.org/rescode.html).
-#: SQLITE_ERROR among them: the statements are sound, so it is the layout that they don't fit.
-_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-
 _Stored = tuple[
     int, str, str | None, bytes, bytes, int | None, str | None, int | None, int | None, int, int | None
 ]  # row, then _FIELDS
-
-
-def is_broken(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file itself is damaged."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # Python's own: a text in the file that is not UTF-8
-        return isinstance(error, sqlite3.OperationalError)
-    return (code & 0xFF) in _BROKEN
-
-
-def name_of(error: Exception) -> str:
-    """What SQLite calls the error. Its message may quote the file: usernames, and what is not even a text."""
-    return str(getattr(error, "sqlite_errorname", "not UTF-8"))
 
 
 @contextmanager
@@ -69,17 +53,8 @@ def translated(where: str) -> Iterator[None]:
     """Turn SQLite's errors into the adapter's. `where` names the file for people."""
     try:
         yield
-    except UnicodeDecodeError as error:  # of SQLite's own message, when it quotes what is damaged
-        raise StateError(
-            f"STATE_URL: {where} is damaged ({name_of(error)}); restore it from a backup, or move it away to start anew"
-        ) from error
-    except sqlite3.Error as error:
-        name = name_of(error)
-        if is_broken(error):
-            raise StateError(
-                f"STATE_URL: {where} is damaged ({name}); restore it from a backup, or move it away to start anew"
-            ) from error
-        raise StoreUnavailableError(f"STATE_URL: {where} can't be used just now ({name})") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise of_sqlite(error, where) from error
 
 
 def connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
