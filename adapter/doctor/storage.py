@@ -101,7 +101,7 @@ def _dynamodb(
         lease = get(client, table, {"pk": {"S": pool.pool_id}, "sk": {"S": items.LEASE}})
     finally:
         client.close()
-    holder = None if lease is None or lease["released"]["BOOL"] else items.read_holder(lease)
+    holder = items.holder_of(lease, table.where)
     if meta is None:
         yield ok(_NAME, f"{table.where} can be read and knows nothing of the pool: this is a first start")
         return

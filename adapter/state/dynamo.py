@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from botocore.exceptions import ClientError
 
 from adapter.arn import parse_pool_arn
-from adapter.errors import StateError, StoreUnavailableError
+from adapter.errors import StoreUnavailableError
 from adapter.model import KnownUser
 from adapter.state import dynamo_items as items
 from adapter.state import schema
@@ -37,8 +37,10 @@ from adapter.state.dynamo_client import (
     keep_answers_raw,
     make_client,
     translated,
+    while_running,
 )
 from adapter.state.dynamo_items import Item
+from adapter.state.faults import of_system
 from adapter.state.lease import Lease
 from adapter.state.lock import Holder
 from adapter.state.table import Table as LocalTable
@@ -133,11 +135,16 @@ class DynamoStore:
         """
         if meta is not None and meta.pool_arn != self._pool_arn:
             raise ValueError("this store belongs to another pool")
+        forgotten = list(self._local.find(deletes))
+        with while_running():
+            self._store(puts, forgotten, meta)
+        return self._local.write(puts, deletes, meta)
+
+    def _store(self, puts: Sequence[KnownUser], deletes: Sequence[str], meta: Meta | None) -> None:
+        """Write to DynamoDB under the lease."""
         self._lease.require()
         fence, now_s = self._lease.fence, time.time()
-        written: dict[str, Item] = {
-            name: items.tombstone(self._pool_id, fence, name, now_s) for name in self._local.find(deletes)
-        }
+        written = {name: items.tombstone(self._pool_id, fence, name, now_s) for name in deletes}
         written |= {user.username: items.user_item(self._pool_id, fence, user) for user in puts}
         try:
             self._write(list(written.values()))
@@ -145,7 +152,6 @@ class DynamoStore:
                 self._put(items.meta_item(self._pool_id, fence, meta))
         except FencedError as error:
             raise self._lease.lose() from error
-        return self._local.write(puts, deletes, meta)
 
     def held(self) -> bool:
         """Whether the lease is ours, by the machine's clock and with a margin."""
@@ -254,19 +260,24 @@ def _open_cache(folder: Path | None) -> sqlite3.Connection:
             translated_locally(_WHERE),
         ):
             connection = connect(file.name)
-            # Never read again after a crash, so no journal on disk, and nothing waits for the disk. In `journal_mode=
-            # MEMORY` a failed statement still rolls back.
-            connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.execute("PRAGMA synchronous = OFF")
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA cache_size = -8192")
-            schema.migrate(connection)
+            try:
+                # Never read again after a crash, so no journal on disk, and nothing waits for the disk. In
+                # `journal_mode=MEMORY` a failed statement still rolls back.
+                connection.execute("PRAGMA journal_mode = MEMORY")
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("PRAGMA cache_size = -8192")
+                schema.migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
             return connection
     except OSError as error:
-        place = folder or tempfile.gettempdir()
-        raise StateError(
-            f"STATE_URL: the local copy of the state can't be made in {place} ({error.strerror}); "
-            "name a writable folder with the parameter cache="
+        place = folder or "the system's temporary folder"
+        raise of_system(
+            error,
+            f"{_WHERE} can't be made in {place}",
+            "name a writable folder with the parameter cache=",
         ) from error
     except StoreUnavailableError as error:
-        raise StateError(f"{error}; name a folder with more room with the parameter cache=") from error
+        raise StoreUnavailableError(f"{error}, or name another folder with the parameter cache=") from error

@@ -23,7 +23,51 @@ CONNECTIONS: Final = 32
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _CANCELED: Final = "TransactionCanceledException"
-_DENIED: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException"})
+#: What AWS calls a key that it does not know, a signature that does not fit, and credentials that ended
+#: (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
+_UNKNOWN_KEY: Final = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+    }
+)
+_BAD_SIGNATURE: Final = frozenset(
+    {
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "RequestTimeTooSkewed",
+    }
+)
+_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_THROTTLED: Final = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "ThrottlingError",
+        "Throttling",
+    }
+)
+_ACTIONS: Final = ", ".join(ACTIONS)
+_KMS: Final = "its KMS key can't be used; enable the key, and allow the role to use it (kms:Decrypt)"
+
+
+#: What helps against faults that pass.
+_ADVICE: Final = {
+    **dict.fromkeys(_EXPIRED, ": the credentials ended; renew them"),
+    **dict.fromkeys(_THROTTLED, ": it is throttled; use on-demand capacity, or more of it"),
+    "InaccessibleEncryptionCredentialsException": f": {_KMS}",
+    "KMSAccessDeniedException": f": {_KMS}",
+    "KMSDisabledException": f": {_KMS}",
+    "KMSInvalidStateException": f": {_KMS}",
+    "KMSNotFoundException": f": {_KMS}",
+}
 
 
 class FencedError(Exception):
@@ -101,17 +145,44 @@ def _meaning(error: ClientError, table: Table, action: str) -> Exception:
         if "ConditionalCheckFailed" in reasons:
             return FencedError()
         code = next((str(reason) for reason in reasons if reason not in (None, "None")), code)
+    fault = _fault_of_access(code, str(error.response.get("Error", {}).get("Message", "")))
+    if fault is not None:
+        return StateError(f"STATE_URL: {table.where} refused {action} ({code}): {fault}")
     if code == "ResourceNotFoundException":
         return StateError(f"STATE_URL: {table.where} does not exist; create it (docs/state.md) or name another one")
-    if code in _DENIED:
-        return StateError(
-            f"STATE_URL: {table.where} refused {action} ({code}); allow the role {', '.join(ACTIONS)} on it"
-        )
+    return StoreUnavailableError(f"STATE_URL: {table.where} does not answer just now ({code}){_ADVICE.get(code, '')}")
+
+
+def _fault_of_access(code: str, prose: str) -> str | None:
+    """What a person must fix, and how; None: nothing. The prose is only searched: it may quote an item."""
+    if code in _UNKNOWN_KEY:
+        return "AWS does not know the access key, or it is inactive; give the process a key or role that works"
+    if code in _BAD_SIGNATURE:
+        return "the secret key does not fit the access key, or this machine's clock is wrong; correct them"
+    if code == "AccessDeniedException":
+        if "kms" in prose.lower():
+            return _KMS
+        if "explicit deny" in prose.lower():
+            return f"a policy denies it explicitly (of the role, a boundary, an SCP or the table); it needs {_ACTIONS}"
+        return f"allow the role {_ACTIONS} on it"
     if code == "ValidationException":
-        return StateError(
-            f"STATE_URL: {table.where} refused {action} ({code}); its keys must be pk (S, HASH) and sk (S, RANGE)"
-        )
-    return StoreUnavailableError(f"STATE_URL: {table.where} does not answer just now ({code})")
+        if "item size" in prose.lower():
+            return "an item is larger than the 400 KB that DynamoDB takes"
+        return "its keys must be pk (S, HASH) and sk (S, RANGE)"
+    return None
+
+
+@contextmanager
+def while_running() -> Iterator[None]:
+    """What ends the adapter at its start is waited for once it runs: a permission or a table can come back.
+
+    Raises:
+        StoreUnavailableError: instead of StateError.
+    """
+    try:
+        yield
+    except StateError as error:
+        raise StoreUnavailableError(str(error)) from error
 
 
 def get(client: DynamoDBClient, table: Table, key: Item) -> Item | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from adapter.errors import LeaseLostError, StateError, StoreUnavailableError
 from adapter.state.clock import machine_clock
 from adapter.state.dynamo_client import FencedError, Table, get, translated
-from adapter.state.dynamo_items import LEASE, Item, read_holder
+from adapter.state.dynamo_items import LEASE, Item, LeaseItem, read_lease
 from adapter.state.lock import HeldError, Holder
 
 if TYPE_CHECKING:
@@ -103,25 +103,24 @@ class Lease:
             item = get(self._client, self._table, self._key)
             # After the read: the holder's last sign of life is older than this, never younger.
             now = self._clock()
-            if item is None or item["released"]["BOOL"]:
-                if self._take(item):
+            lease = None if item is None else read_lease(item, self._table.where)
+            if lease is None or lease.released:
+                if self._take(lease):
                     break
                 continue
-            mark = int(item["f"]["N"]), int(item["beat"]["N"])
+            mark = lease.fence, lease.beat
             if mark != seen:
                 seen, since = mark, now
-            lasts = float(item["seconds"]["N"])
-            left = since + lasts - now
+            left = since + lease.seconds - now
             if left <= 0:
-                if self._take(item):
+                if self._take(lease):
                     break
                 continue
-            holder = read_holder(item)
             if waiting is None:
-                raise self._held_by(holder)
-            waiting(holder)
-            if pause(min(_LOOK_SECONDS, lasts / 6, left)):
-                raise self._held_by(holder)
+                raise self._held_by(lease.holder)
+            waiting(lease.holder)
+            if pause(min(_LOOK_SECONDS, lease.seconds / 6, left)):
+                raise self._held_by(lease.holder)
         self._thread.start()
 
     def renew(self) -> None:
@@ -178,13 +177,14 @@ class Lease:
             except (StateError, StoreUnavailableError):
                 wait = self._seconds / 10
 
-    def _take(self, item: Item | None) -> bool:
-        """Try to become the holder after the one that `item` names; False when somebody else was faster."""
+    def _take(self, lease: LeaseItem | None) -> bool:
+        """Try to become the holder after the one of `lease`; False when somebody else was faster."""
         me = Holder.this_process()
         before = self._clock()
-        fence = 1 if item is None else int(item["f"]["N"]) + 1
-        condition = "attribute_not_exists(#f)" if item is None else "#f = :seen AND #beat = :beat"
-        values: Item = {} if item is None else {":seen": item["f"], ":beat": item["beat"]}
+        fence, condition, values = 1, "attribute_not_exists(#f)", Item()
+        if lease is not None:
+            fence, condition = lease.fence + 1, "#f = :seen AND #beat = :beat"
+            values = {":seen": {"N": str(lease.fence)}, ":beat": {"N": str(lease.beat)}}
         values |= {
             ":f": {"N": str(fence)},
             ":zero": {"N": "0"},
@@ -205,7 +205,7 @@ class Lease:
         except FencedError:
             # Either somebody else was faster, or our own first attempt was, and its answer got lost.
             found = get(self._client, self._table, self._key)
-            if found is None or found["owner"]["S"] != self._owner:
+            if found is None or read_lease(found, self._table.where).owner != self._owner:
                 return False
         self._fence = fence
         self._until = before + self._seconds * (1 - _MARGIN)
@@ -233,4 +233,7 @@ class Lease:
         )
 
     def _gone(self) -> LeaseLostError:
-        return LeaseLostError(f"another adapter took over the state in {self._table.where}, or this one gave it back")
+        return LeaseLostError(
+            f"another adapter took over the state in {self._table.where}, this one gave it back, "
+            "or the item of its lease was deleted"
+        )

@@ -83,6 +83,7 @@ def report_dynamo(url: DynamoUrl, pool_arn: str, session: Session) -> Report:
         found = get(client, table, {"pk": {"S": pool.pool_id}, "sk": {"S": items.META}})
         if found is None:
             raise StateError(f"STATE_URL: {table.where} has no state of {pool_arn}; no adapter ever used it")
+        meta = items.read_meta(found, pool_arn, table.where)
         lease = get(client, table, {"pk": {"S": pool.pool_id}, "sk": {"S": items.LEASE}})
         users = 0
         for bucket in range(items.BUCKETS):
@@ -105,8 +106,8 @@ def report_dynamo(url: DynamoUrl, pool_arn: str, session: Session) -> Report:
             users=users,
             unconfirmed=None,
             missing=None,
-            meta=items.read_meta(found, pool_arn, table.where),
-            holder=None if lease is None or lease["released"]["BOOL"] else items.read_holder(lease),
+            meta=meta,
+            holder=items.holder_of(lease, table.where),
         )
     finally:
         client.close()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from adapter.errors import AdapterError, StateError, StoreUnavailableError
-from adapter.state.dynamo_client import FencedError, Table, translated
+from adapter.state.dynamo_client import FencedError, Table, translated, while_running
+from adapter.state.dynamo_items import read_lease
 from adapter.state.requirements import ACTIONS
 
 TABLE = Table("users", "eu-central-1")
@@ -35,15 +39,35 @@ def _canceled(*codes: str) -> ClientError:
     [
         ("ResourceNotFoundException", "does not exist; create it"),
         ("AccessDeniedException", "allow the role " + ", ".join(ACTIONS)),
-        ("UnrecognizedClientException", "refused dynamodb:PutItem"),
+        ("UnrecognizedClientException", "does not know the access key, or it is inactive"),
+        ("InvalidSignatureException", "the secret key does not fit the access key, or this machine's clock is wrong"),
         ("ValidationException", "its keys must be pk"),
     ],
 )
-def test_what_a_person_must_mend_is_named(code: str, message: str) -> None:
+def test_what_a_person_must_fix_is_named_and_ends_a_start_but_not_a_running_adapter(code: str, message: str) -> None:
     error = _raised(_client_error(code))
     assert isinstance(error, StateError)
     assert message in str(error)
     assert "ada" not in str(error)
+    with pytest.raises(StoreUnavailableError) as waited, while_running(), translated(TABLE, "dynamodb:PutItem"):
+        raise _client_error(code)
+    assert str(waited.value) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "prose", "advice"),
+    [
+        ("AccessDeniedException", "The ciphertext refers to a KMS key that is disabled", "its KMS key can't be used"),
+        ("AccessDeniedException", "with an explicit deny in a service control policy", "a policy denies it explicitly"),
+        ("ValidationException", "Item size has exceeded the maximum allowed size", "larger than the 400 KB"),
+        ("KMSDisabledException", "", "its KMS key can't be used"),
+        ("InaccessibleEncryptionCredentialsException", "", "its KMS key can't be used"),
+        ("ExpiredTokenException", "", "the credentials ended; renew them"),
+        ("ThrottlingException", "", "it is throttled"),
+    ],
+)
+def test_the_advice_fits_the_reason(code: str, prose: str, advice: str) -> None:
+    assert advice in str(_raised(ClientError({"Error": {"Code": code, "Message": prose}}, "PutItem")))
 
 
 @pytest.mark.parametrize(
@@ -80,3 +104,33 @@ def test_a_condition_that_is_not_met_means_that_somebody_else_was_there(error: C
 def test_missing_credentials_are_named() -> None:
     with pytest.raises(StateError, match="no AWS credentials"), translated(TABLE, "dynamodb:GetItem"):
         raise NoCredentialsError
+
+
+LEASE = {
+    "pk": {"S": "eu-central-1_AbCdEfGhI"},
+    "sk": {"S": "lease"},
+    "f": {"N": "7"},
+    "beat": {"N": "3"},
+    "seconds": {"N": "30.0"},
+    "released": {"BOOL": False},
+    "owner": {"S": "me"},
+    "host": {"S": "here"},
+    "pid": {"N": "12"},
+    "since": {"S": "2026-01-01T00:00:00+00:00"},
+}
+
+
+@pytest.mark.parametrize("member", sorted(set(LEASE) - {"pk", "sk"}))
+@pytest.mark.parametrize("value", [None, {}, {"S": "x"}, {"N": "-1"}, {"N": "1E+300"}, {"NULL": True}, {"L": []}])
+def test_a_lease_item_that_is_not_ours_is_one_clear_line(member: str, value: dict[str, object] | None) -> None:
+    item: dict[str, Any] = {name: kept for name, kept in LEASE.items() if name != member}
+    if value is not None:
+        item[member] = value
+    fits = (value == {"S": "x"} and member in ("owner", "host", "since")) or (
+        value == {"N": "-1"} and member in ("beat", "pid")
+    )
+    expected: AbstractContextManager[Any] = nullcontext()
+    if not fits:
+        expected = pytest.raises(StateError, match=r"^[^\n]* 'lease' that this adapter did not")
+    with expected:
+        read_lease(item, TABLE.where)

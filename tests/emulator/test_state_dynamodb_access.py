@@ -1,0 +1,133 @@
+"""DynamoDB refuses a running adapter: permissions, keys and tables that go and come back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+import pytest
+
+from adapter.errors import LeaseLostError, StateError, StoreUnavailableError
+from adapter.state import dynamo
+from adapter.state.base import Store
+from adapter.state.dynamo_items import LEASE
+from adapter.state.factory import open_store
+from adapter.state.requirements import ACTIONS
+from demo.aws import EmulatedAws
+from tests.dynalite import client, create_table
+from tests.dynalite import session as plain_session
+from tests.state_contract import POOL, all_users, known
+
+URL = "dynamodb://state?region=eu-central-1"
+
+
+@dataclass
+class Role:
+    """The adapter's own user: what it may do, and whether its key is active."""
+
+    aws: EmulatedAws
+    key_id: str
+    secret: str
+
+    @classmethod
+    def create(cls, aws: EmulatedAws) -> Role:
+        iam = aws.client("iam")
+        iam.create_user(UserName="adapter")
+        key = iam.create_access_key(UserName="adapter")["AccessKey"]
+        role = cls(aws, key["AccessKeyId"], key["SecretAccessKey"])
+        role.allow()
+        return role
+
+    def allow(self) -> None:
+        statement = {"Effect": "Allow", "Action": list(ACTIONS), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.aws.client("iam").put_user_policy(UserName="adapter", PolicyName="state", PolicyDocument=document)
+
+    def deny(self) -> None:
+        self.aws.client("iam").delete_user_policy(UserName="adapter", PolicyName="state")
+
+    def set_key(self, status: str) -> None:
+        self.aws.client("iam").update_access_key(UserName="adapter", AccessKeyId=self.key_id, Status=status)
+
+    def session(self) -> botocore.session.Session:
+        made = botocore.session.Session()
+        made.set_credentials(self.key_id, self.secret)
+        return made
+
+
+@pytest.fixture
+def role(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Role]:
+    create_table(aws.endpoint, "state")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    monkeypatch.setattr(dynamo, "_ATTEMPTS", 1)
+    made = Role.create(aws)
+    aws.enforce_iam(on=True)
+    yield made
+    aws.enforce_iam(on=False)
+
+
+@pytest.fixture
+def store(role: Role) -> Iterator[Store]:
+    opened = open_store(URL, POOL, service_session=role.session)
+    opened.apply([known("anna")])
+    yield opened
+    opened.close()
+
+
+def _is_waited_for(store: Store, message: str) -> None:
+    with pytest.raises(StoreUnavailableError, match=message):
+        store.apply([known("ben")], ["anna"])
+    assert set(all_users(store)) == {"anna"}
+
+
+def test_a_permission_that_is_taken_away_is_waited_for_and_named(role: Role, store: Store) -> None:
+    role.deny()
+    _is_waited_for(store, r"refused dynamodb:PutItem \(AccessDeniedException\): allow the role dynamodb:GetItem, ")
+    role.allow()
+    store.apply([known("ben")], ["anna"])
+    assert set(all_users(store)) == {"ben"}
+
+
+def test_a_key_that_is_switched_off_is_waited_for_and_named(role: Role, store: Store) -> None:
+    role.set_key("Inactive")
+    _is_waited_for(store, r"\(UnrecognizedClientException\): AWS does not know the access key, or it is inactive")
+    role.set_key("Active")
+    store.apply([known("ben")], ["anna"])
+    assert set(all_users(store)) == {"ben"}
+
+
+def test_a_permission_that_is_missing_at_the_start_ends_it(role: Role) -> None:
+    role.deny()
+    with pytest.raises(StateError, match="allow the role"):
+        open_store(URL, POOL, service_session=role.session)
+
+
+def test_a_table_that_is_deleted_is_waited_for_and_an_empty_one_in_its_place_is_not_written_to(
+    role: Role, store: Store
+) -> None:
+    dynamodb: Any = client(role.aws.endpoint)
+    role.aws.enforce_iam(on=False)
+    dynamodb.delete_table(TableName="state")
+    _is_waited_for(store, "does not exist; create it")
+    create_table(role.aws.endpoint, "state")
+    store._lease._until = float("-inf")  # type: ignore[attr-defined]  # as after a lease's time without an answer
+    with pytest.raises(LeaseLostError, match="or the item of its lease was deleted"):
+        store.apply([known("ben")])
+    assert not store.held()
+    assert dynamodb.scan(TableName="state")["Items"] == []
+
+
+@pytest.mark.parametrize("members", [{}, {"released": {"S": "no"}}, {"text": {"S": "of another program"}}])
+def test_a_lease_of_another_program_is_refused_and_stays_as_it_is(
+    aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch, members: dict[str, Any]
+) -> None:
+    create_table(aws.endpoint, "state")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    item = {"pk": {"S": POOL.rpartition("/")[2]}, "sk": {"S": LEASE}, **members}
+    client(aws.endpoint).put_item(TableName="state", Item=item)
+    with pytest.raises(StateError, match="has an item 'lease' that this adapter did not write; use another table"):
+        open_store(URL, POOL, service_session=plain_session)
+    assert client(aws.endpoint).scan(TableName="state")["Items"] == [item]
