@@ -6,7 +6,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -51,8 +51,7 @@ _KIT = binary([_EXPORT], [b"\n", *(word.encode() for word in _WORDS)])
 class _Memory:
     """A store in memory, for exports."""
 
-    def __init__(self) -> None:
-        connection = sqlite3.connect(":memory:", isolation_level=None)
+    def __init__(self, connection: sqlite3.Connection) -> None:
         schema.migrate(connection)
         self._table = Table(connection, "memory")
         self._table.write((), (), Meta(pool_arn=POOL))
@@ -72,11 +71,12 @@ _stores: list[_Memory] = []
 
 @contextmanager
 def _memory() -> Iterator[None]:
-    _stores.append(_Memory())
-    try:
-        yield
-    finally:
-        _stores.clear()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        _stores.append(_Memory(connection))
+        try:
+            yield
+        finally:
+            _stores.clear()
 
 
 def _make_export(rng: Random) -> bytes:
