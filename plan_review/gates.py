@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from plan_review.findings.grants import Grant
 from plan_review.findings.unjudged import Question
 from plan_review.plan.model import Action, Change
-from plan_review.report import Review
+from plan_review.report import Review, invocation_text
 from plan_review.sentences import grant_sentence
 
 #: More reasons than this only make the output longer; the number of the others is told.
@@ -43,6 +43,7 @@ def _no_destroy(found: Review) -> list[str]:
         for c in everything
         if (c.destroys or "delete" in c.raw_actions) and not (c.action is Action.REPLACE and c.type in _REVISIONS)
     ]
+    reasons += [f"{i.label} {invocation_text(i)}: what it does is not in the plan" for i in found.invocations]
     return [*reasons, *_unfinished(found)]
 
 
@@ -147,11 +148,17 @@ def _result(rule: str, reasons: list[str], remedy: str) -> GateResult:
 
 def _others(found: Review, globs: Sequence[str]) -> list[str]:
     patterns = [_glob(g) for g in globs]
-    return [
+    reasons = [
         f"{c.label} is to {_verb(c)}, and no only= names it"
         for c in (*found.changes, *found.deferred)
         if not any(p.fullmatch(c.address) for p in patterns)
-    ] + _unfinished(found)
+    ]
+    reasons += [
+        f"{i.label} {invocation_text(i)}, and no only= names it"
+        for i in found.invocations
+        if not any(p.fullmatch(i.address) for p in patterns)
+    ]
+    return reasons + _unfinished(found)
 
 
 def _verb(change: Change) -> str:

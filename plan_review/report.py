@@ -15,8 +15,9 @@ from plan_review.findings.readers import READERS
 from plan_review.findings.secrecy import PlainSecret, Secrecy, secrecy
 from plan_review.findings.stores import Risk, data_at_risk
 from plan_review.findings.unjudged import Question, Unjudged, unjudged
-from plan_review.plan.diff import field_changes
-from plan_review.plan.model import Action, Change, Phase, Plan
+from plan_review.plan.diff import Relevance, field_changes
+from plan_review.plan.model import Action, Change, FailedCheck, Invocation, Phase, Plan
+from plan_review.plan.values import show
 
 #: The order in which changes are listed: what can hurt comes first.
 ORDER = (
@@ -79,10 +80,38 @@ class Review:
         return tuple(c for plan in self.plans for c in plan.deferred)
 
     @cached_property
+    def _drift(self) -> tuple[list[Change], int]:
+        shown, others = [], 0
+        for plan in self.plans:
+            relevant = Relevance(plan.relevant)
+            for change in plan.drift:
+                if not change.managed or (change.exists(Phase.AFTER) and not field_changes(change)):
+                    continue
+                if relevant.to(change):
+                    shown.append(change)
+                else:
+                    others += 1
+        return shown, others
+
+    @property
     def drift(self) -> tuple[Change, ...]:
-        """What somebody changed outside of Terraform, as far as it shows."""
-        drifted = (c for plan in self.plans for c in plan.drift if c.managed)
-        return tuple(c for c in drifted if not c.exists(Phase.AFTER) or field_changes(c))
+        """What was changed outside of Terraform and matters for what the plan does."""
+        return tuple(self._drift[0])
+
+    @property
+    def other_drift(self) -> int:
+        """How many more objects were changed outside of Terraform, without any effect on the plan."""
+        return self._drift[1]
+
+    @property
+    def invocations(self) -> tuple[Invocation, ...]:
+        """Actions that are invoked beside the changes."""
+        return tuple(i for plan in self.plans for i in plan.invocations)
+
+    @property
+    def failed_checks(self) -> tuple[FailedCheck, ...]:
+        """Checks and conditions that don't hold."""
+        return tuple(c for plan in self.plans for c in plan.failed_checks)
 
     @cached_property
     def outputs(self) -> tuple[Change, ...]:
@@ -96,8 +125,8 @@ class Review:
 
     @cached_property
     def leaks(self) -> tuple[PlainSecret, ...]:
-        """Secrets in clear that are still there after apply."""
-        return tuple(p for p in self.secrecy.plain if p.after)
+        """Secrets in clear anywhere in the plan's file, those too that the plan removes."""
+        return self.secrecy.plain
 
     @cached_property
     def public(self) -> tuple[Exposure, ...]:
@@ -174,9 +203,7 @@ def counts_sentence(found: Review) -> str:
 
 def verdict(found: Review) -> tuple[str, ...]:
     """The review in a few sentences, the most important ones first."""
-    sentences = [counts_sentence(found)]
-    if any(plan.errored for plan in found.plans):
-        sentences.insert(0, "The plan FAILED half way: it is incomplete and can't be applied.")
+    sentences = [*warnings(found), counts_sentence(found)]
     if found.risks:
         sentences.append(f"Data at risk in {_count(len(found.risks), 'store')}.")
     if found.unjudged:
@@ -185,11 +212,34 @@ def verdict(found: Review) -> tuple[str, ...]:
     return tuple(sentences)
 
 
+def warnings(found: Review) -> list[str]:
+    """What a reader must know before anything else: why the review can't be the whole story."""
+    said = []
+    if any(plan.errored for plan in found.plans):
+        said.append("The plan FAILED half way: it is incomplete and can't be applied.")
+    elif any(not plan.applyable and not _changes_nothing(plan) for plan in found.plans):
+        said.append("Terraform says that this plan CAN'T BE APPLIED.")
+    if any(plan.incomplete for plan in found.plans):
+        said.append("The plan is NOT COMPLETE: after it, another plan and apply are needed, and may do more.")
+    if any(plan.format_version.startswith("0.") for plan in found.plans):
+        said.append("An OLD FORMAT (0.x): it doesn't mark sensitive values, so some may be shown below.")
+    if found.invocations:
+        said.append(f"Invokes {_count(len(found.invocations), 'action')}: WHAT THEY DO is not in the plan.")
+    if found.failed_checks:
+        said.append(f"{_capital(_count(len(found.failed_checks), 'check'))} FAILED.")
+    return said
+
+
+def _changes_nothing(plan: Plan) -> bool:
+    return all(c.action in (Action.NOOP, Action.READ) for c in plan.changes)
+
+
 def tones(found: Review) -> list[tuple[str, str]]:
     """The sentences of the verdict, each with "good", "warn" or "bad"."""
     toned = []
+    warned = set(warnings(found))
     for sentence in verdict(found):
-        if "FAILED" in sentence or sentence.startswith("Data at risk"):
+        if sentence in warned or sentence.startswith("Data at risk"):
             tone = "bad"
         elif sentence.startswith(_NOT_JUDGED):
             tone = "warn"
@@ -237,6 +287,8 @@ def findings(found: Review) -> list[Finding]:
         if g.loud and g.source not in exposed
     ]
     listed += [Finding("warn", "not judged", u.where, u.why) for u in found.unjudged]
+    listed += [Finding("bad", "check", c.address, ": ".join((c.status, *c.problems))) for c in found.failed_checks]
+    listed += [Finding("warn", "action", i.label, invocation_text(i)) for i in found.invocations]
     listed += [
         Finding("warn", "command", c.label, f"runs a command where the plan is applied ({', '.join(kinds)})")
         for c, kinds in found.commands
@@ -246,6 +298,13 @@ def findings(found: Review) -> list[Finding]:
         for address, attribute in found.secrecy.in_state
     ]
     return listed + [Finding("warn", "later", c.label, f"left to a later run: {c.deferred}") for c in found.deferred]
+
+
+def invocation_text(invocation: Invocation) -> str:
+    """When an action is invoked, and with what."""
+    when = f"{invocation.event or 'triggered'} of {invocation.resource}" if invocation.resource else "as asked for"
+    later = f", left to a later run ({invocation.deferred})" if invocation.deferred else ""
+    return f"is invoked {when}{later} with {show(invocation.values)}"
 
 
 def _what_happens(action: Action) -> str:

@@ -6,6 +6,7 @@ from plan_review.findings.found import Kind
 from plan_review.findings.grants import Grant, Standing
 from plan_review.findings.network import Flow
 from plan_review.findings.policies import Statement
+from plan_review.plan.diff import field_changes
 from plan_review.plan.model import Action, Change
 
 SIGNS = {
@@ -94,15 +95,25 @@ def change_notes(change: Change) -> list[str]:
         notes.append(f"moved from {change.previous_address}")
     if change.importing:
         notes.append(f"imported from {change.importing}")
+    if change.action is Action.UPDATE:
+        notes += _why_nothing_shows(change)
     if change.deposed:
         notes.append("an old object that an earlier run left behind")
     if change.deferred:
         notes.append(f"left to a later run: {change.deferred}")
-    if change.sides.from_source:
-        notes.append(
-            f"{', '.join(change.sides.from_source)} as written in the configuration, since it is only known after apply"
-        )
+    if change.sides.written:
+        written = ", ".join(change.sides.written)
+        notes.append(f"{written}: known after apply, shown as written in the file beside the plan")
     return notes
+
+
+def _why_nothing_shows(change: Change) -> list[str]:
+    """Why an object is changed in which nothing that somebody wrote differs."""
+    fields = field_changes(change)
+    if not fields:
+        return ["no value differs; what is marked as sensitive may"]
+    only_tags = all(f.path == "tags_all" or f.path.startswith("tags_all.") for f in fields)
+    return ["only tags_all (the provider's default_tags)"] if only_tags else []
 
 
 def money(usd: float) -> str:

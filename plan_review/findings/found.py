@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from plan_review.findings.policies import Statement, data_statements, statements
@@ -87,6 +87,9 @@ def statements_of(world: World, change: Change, attribute: str, kind: Kind, hold
         return
     for statement in statements(value):
         yield Found(kind, holder, statement, change)
+    if isinstance(value, Unknown):
+        for statement in statements(change.sides.written.get(attribute)):
+            yield Found(kind, holder, replace(statement, written=True), change)
 
 
 def _documents(world: World, change: Change, attribute: str) -> tuple[Change, ...]:

@@ -85,7 +85,8 @@ def grants(plan: Plan) -> list[Grant]:
     for item in after:
         others = old.get(item.key, _NOTHING)
         kept = _still_there(item, others)
-        widens = not kept and item.statement.allows and not others.covers(item.statement)
+        widens = not kept and item.statement.allows and not item.statement.written
+        widens = widens and not others.covers(item.statement)
         made.append(_grant(item, Standing.KEPT if kept else Standing.ADDED, labels, widens=widens))
     for item in before:
         now = new.get(item.key, _NOTHING)
@@ -106,7 +107,8 @@ def _once(found: Iterable[Found]) -> list[Found]:
 def _by_key(found: Iterable[Found]) -> dict[tuple[Kind, str], Statements]:
     grouped: dict[tuple[Kind, str], list[Statement]] = {}
     for item in found:
-        grouped.setdefault(item.key, []).append(item.statement)
+        if not item.statement.written:
+            grouped.setdefault(item.key, []).append(item.statement)
     return {key: Statements(members) for key, members in grouped.items()}
 
 

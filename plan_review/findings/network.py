@@ -337,7 +337,7 @@ def _open_policies(grants: list[Grant]) -> Iterator[Exposure]:
     for grant in grants:
         if grant.kind is Kind.IDENTITY or grant.standing is Standing.REMOVED:
             continue
-        if ANYONE in grant.marks:
+        if ANYONE in grant.marks and not grant.statement.written:
             actions = ", ".join(grant.statement.actions[:3])
             yield Exposure(
                 plan=grant.plan,

@@ -36,6 +36,8 @@ class Statement:
     not_principals: bool = False
     #: The document can't be read: what it says is not known, or hidden.
     opaque: bool = False
+    #: It stands in a file beside the plan: shown to explain an opaque one, and not judged.
+    written: bool = False
 
     @property
     def allows(self) -> bool:

@@ -68,6 +68,7 @@ _INSIDE_OF_ONE = re.compile(
 )
 
 ANYONE = "anyone"
+WRITTEN = "as written in the file beside the plan, which isn't judged"
 #: A mark that explains and doesn't warn.
 NO_NARROWER = "any resource (IAM allows no narrower one for this)"
 
@@ -81,7 +82,7 @@ def marks(statement: Statement, *, of_resource: bool) -> tuple[str, ...]:
     """
     if not statement.allows:
         return ()
-    found: list[str] = []
+    found = [WRITTEN] if statement.written else []
     if statement.opaque:
         found.append("can't be read before apply")
     if is_open_to_anyone(statement):

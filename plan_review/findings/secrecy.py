@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from plan_review.plan.leaks import is_secret_name
-from plan_review.plan.model import Action, Change, Phase, Plan
+from plan_review.plan.addresses import bare_address
+from plan_review.plan.leaks import Leak, is_secret_name
+from plan_review.plan.model import Change, Invocation, Phase, Plan
 from plan_review.plan.values import Unknown, get, is_empty
 
 #: Types that keep secrets, and in what.
@@ -29,6 +31,9 @@ _IN_STATE: Mapping[str, tuple[str, ...]] = {
     "aws_rds_cluster": ("master_password",),
     "aws_cognito_user_pool_client": ("client_secret",),
 }
+#: Terraform masks it on the screen.
+_MARKED = "a sensitive value"
+_INDEX = re.compile(r"\[[^\]]*\]")
 _KNOWN = frozenset({*_STORES, *_IN_STATE})
 
 
@@ -58,26 +63,39 @@ class Secrecy:
 
 
 def secrecy(plan: Plan) -> Secrecy:
-    """Look through everything that the plan holds."""
-    everything = (*plan.changes, *plan.deferred, *plan.outputs)
-    plain = [p for change in everything for p in _plain(change)]
-    plain += [p for change in plan.drift for p in _plain(change) if not p.marked]
-    plain += [
-        PlainSecret(
-            plan=plan.label,
-            address="configuration" if not leak.path.startswith("var.") else "input variable",
-            path=leak.path,
-            why=leak.why,
-            after=True,
-            marked="sensitive" in leak.why,
-        )
-        for leak in plan.leaks
-    ]
+    """Look through everything that the plan's file holds, whatever happens to it."""
+    found: dict[tuple[str, str], PlainSecret] = {}
+    for change in (*plan.objects, *plan.outputs, *plan.drift, *plan.copies):
+        for secret in _plain(change):
+            found.setdefault((secret.address, secret.path), secret)
+    for invocation in plan.invocations:
+        for secret in _of_action(invocation):
+            found.setdefault((secret.address, secret.path), secret)
+    known = {_written_as(secret) for secret in found.values()}
+    # A variable without a value has its default, which the configuration repeats.
+    known |= {f"{leak.path}.default" for leak in plan.leaks}
+    literals = [_literal(plan, leak) for leak in plan.leaks if leak.path not in known]
     managed = [c for c in plan.changes if c.managed and c.exists(Phase.AFTER) and c.type in _KNOWN]
     return Secrecy(
         tuple((c.label, _store(c)) for c in managed if c.type in _STORES and _keeps_secret(c)),
-        tuple(dict.fromkeys(plain)),
+        (*found.values(), *dict.fromkeys(literals)),
         tuple((c.label, attribute) for c in managed for attribute in _state_attributes(c)),
+    )
+
+
+def _written_as(secret: PlainSecret) -> str:
+    """Where a literal of the configuration stands that ends up in this place."""
+    return f"{bare_address(secret.address)}.{_INDEX.sub('', secret.path)}"
+
+
+def _literal(plan: Plan, leak: Leak) -> PlainSecret:
+    return PlainSecret(
+        plan=plan.label,
+        address="input variable" if leak.path.startswith("var.") else "configuration",
+        path=leak.path,
+        why=leak.why,
+        after=True,
+        marked="sensitive" in leak.why,
     )
 
 
@@ -95,32 +113,26 @@ def _store(change: Change) -> str:
 
 
 def _plain(change: Change) -> Iterator[PlainSecret]:
-    for path in change.sides.sensitive_known:
-        if change.action is not Action.NOOP and _worth_telling(change, path):
-            yield PlainSecret(
-                plan=change.plan,
-                address=change.address,
-                path=path,
-                why="a sensitive value",
-                after=True,
-                marked=True,
-            )
-    left = {leak.path for leak in change.sides.leaks_after}
-    for leak in change.sides.leaks_after:
-        yield _found(change, leak.path, leak.why, after=True)
-    for leak in change.sides.leaks_before:
-        if leak.path not in left:
-            yield _found(change, leak.path, leak.why, after=False)
+    sides = change.sides
+    for path in sides.sensitive_after:
+        yield _secret(change, path, _MARKED, after=True)
+    for leak in sides.leaks_after:
+        yield _secret(change, leak.path, leak.why, after=True)
+    for path in sides.sensitive_before:
+        yield _secret(change, path, _MARKED, after=False)
+    for leak in sides.leaks_before:
+        yield _secret(change, leak.path, leak.why, after=False)
 
 
-def _found(change: Change, path: str, why: str, *, after: bool) -> PlainSecret:
-    return PlainSecret(plan=change.plan, address=change.address, path=path, why=why, after=after, marked=False)
+def _of_action(invocation: Invocation) -> Iterator[PlainSecret]:
+    for path in invocation.sensitive:
+        yield _secret(invocation, path, _MARKED, after=True)
+    for leak in invocation.leaks:
+        yield _secret(invocation, leak.path, leak.why, after=True)
 
 
-def _worth_telling(change: Change, path: str) -> bool:
-    """An empty map that is marked sensitive as a whole holds nothing."""
-    value = get(change.after, *(path.split(".")[:1]))
-    return not is_empty(value)
+def _secret(holder: Change | Invocation, path: str, why: str, *, after: bool) -> PlainSecret:
+    return PlainSecret(plan=holder.plan, address=holder.address, path=path, why=why, after=after, marked=why == _MARKED)
 
 
 def _state_attributes(change: Change) -> Iterator[str]:

@@ -1,16 +1,32 @@
-"""Makes the model of a plan from its typed records: masked first, then searched for secrets in clear."""
+"""Makes the model of a plan from its typed records: all parts of the file that say what is, or will be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from plan_review.plan.configuration import Configuration, mapping, read_configuration, sequence
-from plan_review.plan.leaks import Leak, redact, suspicion
-from plan_review.plan.model import Action, Change, Plan
+import msgspec
+
+from plan_review.plan.configuration import Configuration, read_configuration
+from plan_review.plan.leaks import Leak, redact
+from plan_review.plan.literals import configuration_leaks, variable_leaks
+from plan_review.plan.model import Action, Change, FailedCheck, Invocation, Plan
 from plan_review.plan.sides import Sides, Sources
-from plan_review.plan.source import PlanError, RawChange, RawPlan, RawResource, decode
-from plan_review.plan.values import mask
+from plan_review.plan.source import (
+    PlanError,
+    RawChange,
+    RawCheck,
+    RawInvocation,
+    RawModule,
+    RawObject,
+    RawPlan,
+    RawRelevant,
+    RawResource,
+    RawValues,
+    decode,
+    planned_values,
+    prior_values,
+)
+from plan_review.plan.values import Value, hidden_paths, mask, show
 
 _ACTIONS: Mapping[tuple[str, ...], Action] = {
     ("create",): Action.CREATE,
@@ -41,13 +57,18 @@ _REASONS = {
 }
 
 
+#: Why something is left to a later run, when Terraform doesn't say.
+_UNKNOWN = "unknown"
+_TRUE, _FALSE, _NULL = msgspec.Raw(b"true"), msgspec.Raw(b"false"), msgspec.Raw(b"null")
+
+
 def build(raw: RawPlan, label: str = "", sources: Sources | None = None) -> Plan:
     """Make the model of one plan.
 
     Args:
         raw: the decoded file.
         label: what the plan is called when several are reviewed together.
-        sources: texts that the plan doesn't know before apply, from the synthesised configuration.
+        sources: texts that the plan doesn't know before apply, from the synthesised configuration. They explain.
 
     Raises:
         PlanError: a part of the plan can't be read.
@@ -55,54 +76,63 @@ def build(raw: RawPlan, label: str = "", sources: Sources | None = None) -> Plan
     written = decode(raw.configuration)
     configuration = read_configuration(written)
     builder = _Builder(label, configuration, sources or {})
-    resources = raw.resource_changes or []
     try:
-        changes = tuple(builder.change(r) for r in resources)
-        drift = tuple(builder.change(r) for r in raw.resource_drift or ())
-        deferred = tuple(builder.change(d.resource_change, deferred=d.reason) for d in raw.deferred_changes or ())
-        outputs = tuple(builder.output(name, c) for name, c in sorted((raw.output_changes or {}).items()))
-        leaks = (*_variable_leaks(raw, configuration), *_configuration_leaks(written))
+        return _plan(raw, builder, (*variable_leaks(raw.variables, configuration), *configuration_leaks(written)))
     except RecursionError as error:
         raise PlanError("a value in the plan is nested too deeply to be read") from error
+
+
+def _plan(raw: RawPlan, builder: _Builder, leaks: tuple[Leak, ...]) -> Plan:
+    resources = raw.resource_changes or []
+    invoked = (builder.invocation(i) for i in raw.action_invocations or ())
+    later = raw.deferred_action_invocations or ()
+    copies = _Copies(raw)
     return Plan(
-        label=label,
+        label=builder.label,
         tool=_tool(raw, resources),
-        changes=changes,
-        drift=drift,
-        deferred=deferred,
-        outputs=outputs,
+        format_version=raw.format_version,
+        changes=tuple(builder.change(r) for r in (*resources, *copies.created)),
+        unchanged=tuple(builder.change(r) for r in copies.unchanged),
+        copies=tuple(builder.change(r) for r in copies.different),
+        drift=tuple(builder.change(r) for r in raw.resource_drift or ()),
+        relevant=_relevant(raw),
+        deferred=tuple(builder.change(d.resource_change, d.reason or _UNKNOWN) for d in raw.deferred_changes or ()),
+        outputs=tuple(builder.output(name, c) for name, c in sorted((raw.output_changes or {}).items())),
+        invocations=(*invoked, *(builder.invocation(i.action_invocation, i.reason or _UNKNOWN) for i in later)),
+        failed_checks=tuple(c for check in raw.checks or () for c in _failed(check)),
         leaks=leaks,
-        configuration=configuration,
-        errored=raw.errored,
+        configuration=builder.configuration,
+        errored=raw.errored is True,
+        applyable=raw.applyable is not False,
         incomplete=raw.complete is False,
     )
 
 
 class _Builder:
     def __init__(self, label: str, configuration: Configuration, sources: Sources) -> None:
-        self._label = label
-        self._configuration = configuration
+        self.label = label
+        self.configuration = configuration
         self._sources = sources
 
     def change(self, raw: RawResource, deferred: str = "") -> Change:
         actions = tuple(raw.change.actions)
-        importing = raw.change.importing
+        reason = raw.action_reason or ""
         return Change(
-            plan=self._label,
+            plan=self.label,
             address=raw.address,
-            mode=raw.mode,
+            mode=raw.mode or "managed",
             type=raw.type,
             name=raw.name,
-            module=raw.module_address,
-            provider=self._configuration.provider(raw.address, raw.provider_name),
+            module=raw.module_address or "",
+            provider=self.configuration.provider(raw.address, raw.provider_name or ""),
             action=_ACTIONS.get(actions, Action.OTHER),
-            reason=_REASONS.get(raw.action_reason, raw.action_reason.replace("_", " ")),
-            sides=Sides(raw, self._configuration, self._sources),
-            replace_paths=tuple(_path(p) for p in raw.change.replace_paths or ()),
+            reason=_REASONS.get(reason, reason.replace("_", " ")),
+            sides=Sides(raw, self.configuration, self._sources),
+            replace_paths=tuple(path_text(p) for p in raw.change.replace_paths or ()),
             create_first=actions[:1] == ("create",) and len(actions) > 1,
-            previous_address=raw.previous_address,
-            importing=(importing.id or "known after apply") if importing is not None else "",
-            deposed=raw.deposed,
+            previous_address=raw.previous_address or "",
+            importing=_imported(raw.change),
+            deposed=raw.deposed or "",
             deferred=deferred.replace("_", " "),
             raw_actions=actions,
         )
@@ -111,63 +141,124 @@ class _Builder:
         resource = RawResource(address=f"output.{name}", type="output", name=name, change=raw, mode="output")
         return self.change(resource)
 
+    def invocation(self, raw: RawInvocation, deferred: str = "") -> Invocation:
+        trigger = raw.lifecycle_action_trigger
+        masked = mask(decode(raw.config_values), decode(raw.config_unknown), decode(raw.config_sensitive))
+        shown, leaks = redact(masked)
+        return Invocation(
+            plan=self.label,
+            address=raw.address,
+            type=raw.type or "",
+            event=(trigger.action_trigger_event or "").replace("_", " ").replace("Action", "") if trigger else "",
+            resource=(trigger.triggering_resource_address or "") if trigger else "",
+            values=shown,
+            leaks=tuple(leaks),
+            sensitive=tuple(hidden_paths(masked)),
+            deferred=deferred.replace("_", " "),
+        )
 
-def _path(steps: list[str | int]) -> str:
+
+class _Copies:
+    """What the state before and the planned values say that the list of changes doesn't.
+
+    Both repeat most objects of the list. Those that aren't in it stay as they are (`-target` leaves them out, and data
+    sources that are read already); those that say something else are at least searched for secrets.
+    """
+
+    def __init__(self, raw: RawPlan) -> None:
+        listed = [*(raw.resource_changes or ()), *(d.resource_change for d in raw.deferred_changes or ())]
+        self._listed = {r.address: r.change for r in listed if not r.deposed}
+        #: Objects that are nowhere else.
+        self.unchanged: list[RawResource] = []
+        #: Objects that will be there and weren't, without an entry in the list of changes.
+        self.created: list[RawResource] = []
+        #: Other values of objects that are in the list.
+        self.different: list[RawResource] = []
+        prior, planned = prior_values(raw), planned_values(raw)
+        seen: dict[str, RawObject] = {}
+        for item in _objects(prior.root_module):
+            if not self._is_listed(item):
+                seen[item.address] = item
+                self.unchanged.append(_resource(item, ["no-op"], before=item.values, after=item.values))
+        for item in _objects(planned.root_module):
+            if not self._is_listed(item) and item.address not in seen and item.mode == "managed":
+                self.created.append(_resource(item, ["create"], before=_NULL, after=item.values))
+            elif item.address in seen and bytes(seen[item.address].values) != bytes(item.values):
+                self.different.append(_resource(item, ["no-op"], before=item.values, after=item.values))
+        self._outputs(raw.output_changes or {}, prior, planned)
+
+    def _is_listed(self, item: RawObject) -> bool:
+        change = self._listed.get(item.address)
+        if change is None or item.deposed_key:
+            return False
+        if bytes(item.values) not in (bytes(change.before), bytes(change.after)):
+            self.different.append(_resource(item, ["no-op"], before=item.values, after=item.values))
+        return True
+
+    def _outputs(self, changes: Mapping[str, RawChange], prior: RawValues, planned: RawValues) -> None:
+        for values in (prior, planned):
+            for name, output in (values.outputs or {}).items():
+                change = changes.get(name)
+                if change is None or bytes(output.value) not in (bytes(change.before), bytes(change.after)):
+                    marked = _TRUE if output.sensitive else _FALSE
+                    item = RawObject(f"output.{name}", "output", name, "output", None, output.value, marked)
+                    self.different.append(_resource(item, ["no-op"], before=item.values, after=item.values))
+
+
+def _objects(module: RawModule | None) -> Iterator[RawObject]:
+    if module is not None:
+        yield from module.resources or ()
+        for child in module.child_modules or ():
+            yield from _objects(child)
+
+
+def _resource(item: RawObject, actions: list[str], *, before: msgspec.Raw, after: msgspec.Raw) -> RawResource:
+    sensitive = item.sensitive_values
+    change = RawChange(actions, before, after, _NULL, sensitive, sensitive)
+    return RawResource(
+        item.address, item.type, item.name, change, item.mode, None, item.provider_name, deposed=item.deposed_key
+    )
+
+
+def path_text(steps: list[str | int]) -> str:
+    """A path of keys and indexes as it is shown: `vpc_config[0].subnet_ids`."""
     text = ""
     for step in steps:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text or "(the whole object)"
 
 
+def _imported(change: RawChange) -> str:
+    """What is imported, by its id or its identity."""
+    importing = change.importing
+    if importing is None:
+        return ""
+    if importing.id:
+        return importing.id
+    identity: Value = decode(importing.identity)
+    shown, _ = redact(identity)
+    if isinstance(shown, dict) and shown:
+        return ", ".join(f"{key} {item if isinstance(item, str) else show(item)}" for key, item in shown.items())
+    return "known after apply"
+
+
 def _tool(raw: RawPlan, resources: list[RawResource]) -> str:
-    opentofu = any(r.provider_name.startswith("registry.opentofu.org/") for r in resources)
+    opentofu = any((r.provider_name or "").startswith("registry.opentofu.org/") for r in resources)
     return f"{'OpenTofu' if opentofu else 'Terraform'} {raw.terraform_version or '(version unknown)'}"
 
 
-def _variable_leaks(raw: RawPlan, configuration: Configuration) -> Iterator[Leak]:
-    """A plan's JSON holds the values of all input variables in clear, those of sensitive ones too."""
-    for name, variable in sorted((raw.variables or {}).items()):
-        value = decode(variable.value)
-        if value in (None, ""):
-            continue
-        if name in configuration.sensitive_variables:
-            yield Leak(f"var.{name}", "the value of a sensitive variable")
-            continue
-        _, leaks = redact(mask(value), f"var.{name}", name)
-        yield from leaks
+def _relevant(raw: RawPlan) -> tuple[tuple[str, str], ...] | None:
+    """The attributes that the changes may come from; None for a Terraform before 1.2, which doesn't say."""
+    if raw.relevant_attributes is None and raw.format_version.startswith(("0.", "1.0")):
+        return None
+    return tuple((item.resource, _attribute(item)) for item in raw.relevant_attributes or ())
 
 
-def _configuration_leaks(written: Any, path: str = "") -> Iterator[Leak]:
-    """Literals of providers and provisioners: they stand in nobody's `after`."""
-    root = written.get("root_module") if isinstance(written, dict) else None
-    if not isinstance(root, dict):
-        return
-    for key, provider in sorted(mapping(written.get("provider_config")).items()):
-        yield from _literal_leaks(provider, f"provider.{key}", "")
-    yield from _provisioner_leaks(root, "")
+def _attribute(item: RawRelevant) -> str:
+    return path_text(item.attribute) if item.attribute else ""
 
 
-def _provisioner_leaks(module: dict[str, Any], prefix: str) -> Iterator[Leak]:
-    for resource in sequence(module.get("resources")):
-        for provisioner in sequence(mapping(resource).get("provisioners")):
-            yield from _literal_leaks(provisioner, f"{prefix}{resource.get('address')}.provisioner", "")
-    for name, call in mapping(module.get("module_calls")).items():
-        child = call.get("module") if isinstance(call, dict) else None
-        if isinstance(child, dict):
-            yield from _provisioner_leaks(child, f"{prefix}module.{name}.")
-
-
-def _literal_leaks(expression: Any, path: str, name: str) -> Iterator[Leak]:
-    if isinstance(expression, dict):
-        constant = expression.get("constant_value")
-        if isinstance(constant, str):
-            why = suspicion(constant, name)
-            if why:
-                yield Leak(path, why)
-            return
-        for key, item in expression.items():
-            if key != "references":
-                yield from _literal_leaks(item, f"{path}.{key}" if key != "expressions" else path, key)
-    elif isinstance(expression, list):
-        for item in expression:
-            yield from _literal_leaks(item, path, name)
+def _failed(check: RawCheck) -> Iterator[FailedCheck]:
+    if check.status in ("fail", "error"):
+        messages = [p.message or "" for i in check.instances or () for p in i.problems or ()]
+        yield FailedCheck(check.address.to_display or "a check", check.status, tuple(m for m in messages if m))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from plan_review.plan.model import Action, Change
+from plan_review.plan.addresses import bare_address
+from plan_review.plan.model import Action, Change, Phase
 from plan_review.plan.values import Unknown, Value, has_unknown, is_empty, show
 
 #: Fields that repeat others; they would only lengthen the list.
@@ -13,6 +14,12 @@ _ECHOES = frozenset({"tags_all", "id", "arn"})
 _COMPUTED = show(Unknown())
 #: What tells the members of a list of objects apart, the first that all of them have.
 _IDENTITIES = ("name", "Name", "sid", "Sid", "key", "id", "containerPort")
+
+
+#: Lists of a policy, whose order says nothing.
+_UNORDERED = frozenset(
+    {"Action", "NotAction", "Resource", "NotResource", "AWS", "Service", "Federated", "CanonicalUser"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +40,18 @@ def field_changes(change: Change) -> list[FieldChange]:
     """
     if change.action is Action.NOOP:
         return []
-    found = _differences(change.before, change.after, "", top=True)
+    after = change.after
+    if change.sides.written and isinstance(after, dict):
+        after = {**after, **change.sides.written}
+    found = list(_differences(change.before, after, "", top=True))
+    if not found:
+        found = list(_differences(change.before, after, ""))
     fields: list[FieldChange] = []
     for path, old, new in found:
         if change.action is Action.REPLACE and new == _COMPUTED and path not in change.replace_paths:
             continue  # every new object has new computed values
         forces = any(path == p or path.startswith((f"{p}.", f"{p}[")) for p in change.replace_paths)
-        fields.append(FieldChange(path, old, new, forces))
+        fields.append(FieldChange(path or "value", old, new, forces))
     listed = {f.path for f in fields}
     unseen = [
         path
@@ -47,6 +59,33 @@ def field_changes(change: Change) -> list[FieldChange]:
         if not any(p == path or p.startswith((f"{path}.", f"{path}[")) for p in listed)
     ]
     return fields + [FieldChange(path, None, None, forces_replacement=True) for path in unseen]
+
+
+class Relevance:
+    """Which drift matters: what changed in an attribute that the plan's changes may come from."""
+
+    def __init__(self, attributes: Iterable[tuple[str, str]] | None) -> None:
+        self._paths: dict[str, list[str]] | None = None if attributes is None else {}
+        for resource, path in attributes or ():
+            if self._paths is not None:
+                self._paths.setdefault(bare_address(resource), []).append(path)
+
+    def to(self, change: Change) -> bool:
+        """Whether the change outside of Terraform matters for the plan; always, where the plan doesn't say."""
+        if self._paths is None:
+            return True
+        paths = self._paths.get(bare_address(change.address))
+        if paths is None:
+            return False
+        if not change.exists(Phase.AFTER):
+            return True
+        return any(_overlap(path, field.path) for field in field_changes(change) for path in paths)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one path is the other, or leads into it."""
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    return longer == shorter or not shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
 
 
 def _differences(
@@ -77,6 +116,8 @@ def _list_differences(old: list[Value], new: list[Value], path: str) -> Iterator
         for key in [*before, *(k for k in after if k not in before)]:
             one, other = _without(before.get(key), identity), _without(after.get(key), identity)
             yield from _differences(one, other, f"{path}[{key}]")
+        if list(before) != list(after) and set(before) == set(after):
+            yield f"{path} (order)", show([*before]), show([*after])
         return
     if any(isinstance(item, dict | list) for item in (*old, *new)):
         for index in range(max(len(old), len(new))):
@@ -84,7 +125,9 @@ def _list_differences(old: list[Value], new: list[Value], path: str) -> Iterator
             other = new[index] if index < len(new) else None
             yield from _differences(one, other, f"{path}[{index}]")
         return
-    if sorted(map(show, old)) != sorted(map(show, new)) or has_unknown(new):
+    unordered = path.rpartition(".")[2] in _UNORDERED or ".Condition." in path
+    same = sorted(map(show, old)) == sorted(map(show, new)) if unordered else old == new
+    if not same or has_unknown(new):
         yield path, show(old) if old else None, show(new)
 
 

@@ -102,6 +102,42 @@ class Change:
         return f"{self.plan}: {self.address}" if self.plan else self.address
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """An action that Terraform invokes: something that isn't a change of an object, and may do anything."""
+
+    plan: str
+    address: str
+    type: str
+    #: When it is invoked: "before create"; "" when somebody asked for it.
+    event: str
+    #: Address of the object that makes Terraform invoke it, "" for none.
+    resource: str
+    #: What it is called with.
+    values: Value
+    #: Secrets in clear in that.
+    leaks: tuple[Leak, ...]
+    #: Paths of values in it that are marked as sensitive.
+    sensitive: tuple[str, ...]
+    #: Why it is left to a later run; "" when it isn't.
+    deferred: str
+
+    @property
+    def label(self) -> str:
+        """The address, with the plan it belongs to when there are several."""
+        return f"{self.plan}: {self.address}" if self.plan else self.address
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """A check, condition or validation that doesn't hold."""
+
+    address: str
+    #: "fail", or "error" where it couldn't be answered.
+    status: str
+    problems: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One plan, ready for the analyses."""
@@ -109,19 +145,32 @@ class Plan:
     label: str
     #: "Terraform 1.11.4", "OpenTofu 1.10.0".
     tool: str
+    #: The version of the file's format.
+    format_version: str = "1.2"
     #: Everything Terraform plans now: resources and data sources, unchanged ones included.
     changes: tuple[Change, ...]
+    #: What stays as it is and isn't among the changes: data sources that were read, objects that `-target` leaves out.
+    unchanged: tuple[Change, ...] = ()
+    #: Other values of objects and outputs in the state before, or in the planned values; only searched for secrets.
+    copies: tuple[Change, ...] = ()
     #: Changes that somebody made outside of Terraform since its last run.
     drift: tuple[Change, ...] = ()
+    #: Attributes (a resource without keys, a path) that the changes may come from; None when the plan doesn't say.
+    relevant: tuple[tuple[str, str], ...] | None = None
     #: Changes that are left to a later run.
     deferred: tuple[Change, ...] = ()
     #: Outputs that change, as Changes of the type "output".
     outputs: tuple[Change, ...] = ()
+    #: Actions that are invoked now or in a later run.
+    invocations: tuple[Invocation, ...] = ()
+    failed_checks: tuple[FailedCheck, ...] = ()
     #: Secrets in clear outside of resources: input variables, literals of the configuration.
     leaks: tuple[Leak, ...] = ()
     configuration: Configuration = field(default_factory=Configuration)
     #: The plan failed half way: it can't be applied and doesn't show everything.
     errored: bool = False
+    #: Terraform says that it can be applied; it says no, too, of a plan that changes nothing.
+    applyable: bool = True
     #: Terraform says that another plan and apply will be needed after this one.
     incomplete: bool = False
 
@@ -129,6 +178,7 @@ class Plan:
     def objects(self) -> Iterator[Change]:
         """Everything that there is before or after: what changes now or in a later run, and what stays."""
         yield from self.changes
+        yield from self.unchanged
         yield from self.deferred
 
     @cached_property

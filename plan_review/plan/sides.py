@@ -6,7 +6,7 @@ Whether an object's values can hold a secret at all is seen in the bytes, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from plan_review.plan.addresses import bare_address
 from plan_review.plan.configuration import Configuration
 from plan_review.plan.leaks import Clue, Leak, find_clues, redact
 from plan_review.plan.source import RawResource, decode
-from plan_review.plan.values import Hidden, Namer, Unknown, Value, mask
+from plan_review.plan.values import Namer, Unknown, Value, hidden_paths, mask
 
 #: Texts of the configuration as it was synthesised, with `${...}` in them: (address, attribute) -> text.
 Sources = dict[tuple[str, str], str]
@@ -67,12 +67,23 @@ class Sides:
     @property
     def after(self) -> Value:
         """The values after the change, None when there is no object any more."""
-        return self._filled[0]
+        return self._after[0]
 
-    @property
-    def from_source(self) -> tuple[str, ...]:
-        """Attributes whose text was taken from the synthesised configuration."""
-        return self._filled[1]
+    @cached_property
+    def written(self) -> Mapping[str, Value]:
+        """How attributes that the plan doesn't know are written in the synthesised configuration.
+
+        It stands in a file beside the plan, which may be of another plan: it explains, and nothing is judged by it.
+        """
+        if not self._sources or not isinstance(self.after, dict):
+            return {}
+        bare = bare_address(self._raw.address)
+        found: dict[str, Value] = {}
+        for key, value in self.after.items():
+            source = self._sources.get((bare, key)) if isinstance(value, Unknown) else None
+            if source is not None:
+                found[key], _ = redact(mask(source), key, key)
+        return found
 
     @cached_property
     def leaks_before(self) -> tuple[Leak, ...]:
@@ -85,11 +96,16 @@ class Sides:
         return self._after[1] if self._clues_after else ()
 
     @cached_property
-    def sensitive_known(self) -> tuple[str, ...]:
-        """Paths of values that are marked as sensitive, and that the plan's file holds nevertheless."""
-        if self._stays or not _marked(self._raw.change.after_sensitive):
-            return ()
-        return tuple(_hidden(self._after[2]))
+    def sensitive_before(self) -> tuple[str, ...]:
+        """Paths of values before the change that are marked as sensitive, and that the file holds nevertheless."""
+        return tuple(hidden_paths(self._before[2])) if _marked(self._raw.change.before_sensitive) else ()
+
+    @cached_property
+    def sensitive_after(self) -> tuple[str, ...]:
+        """The same, after the change."""
+        if self._stays or self._same:
+            return self.sensitive_before
+        return tuple(hidden_paths(self._after[2])) if _marked(self._raw.change.after_sensitive) else ()
 
     @cached_property
     def _clues_before(self) -> Clue:
@@ -112,20 +128,6 @@ class Sides:
         if self._stays or (self._same and change.before_sensitive == change.after_sensitive):
             return self._before
         return _read(change.after, change.after_unknown, change.after_sensitive, self._clues_after, self._names)
-
-    @cached_property
-    def _filled(self) -> tuple[Value, tuple[str, ...]]:
-        """Show how unknown values were written, where that is at hand."""
-        after = self._after[0]
-        if not self._sources or not isinstance(after, dict):
-            return after, ()
-        bare = bare_address(self._raw.address)
-        filled: dict[str, Value] = {}
-        for key, value in after.items():
-            source = self._sources.get((bare, key)) if isinstance(value, Unknown) else None
-            if source is not None:
-                filled[key], _ = redact(mask(source), key, key)
-        return ({**after, **filled}, tuple(filled)) if filled else (after, ())
 
     def _names(self, path: tuple[str | int, ...]) -> tuple[str, ...]:
         return self._configuration.texts(self._raw.address, *path)
@@ -154,14 +156,3 @@ def _marked(raw: msgspec.Raw) -> bool:
 
 def _bytes(raw: msgspec.Raw) -> bytes:
     return bytes(raw)
-
-
-def _hidden(value: Value, path: str = "") -> Iterator[str]:
-    if isinstance(value, Hidden):
-        yield path or "value"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _hidden(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _hidden(item, f"{path}[{index}]")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -217,6 +217,18 @@ def has_unknown(value: Value) -> bool:
     if isinstance(value, list):
         return any(has_unknown(item) for item in value)
     return isinstance(value, Unknown)
+
+
+def hidden_paths(value: Value, path: str = "") -> Iterator[str]:
+    """The paths of hidden parts."""
+    if isinstance(value, Hidden):
+        yield path or "value"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from hidden_paths(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from hidden_paths(item, f"{path}[{index}]")
 
 
 def show(value: Value) -> str:

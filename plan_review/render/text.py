@@ -30,6 +30,8 @@ _FINDING_MAX = 200
 #: Objects and fields that are listed one by one; of more, the number is told.
 CHANGES_MAX = 400
 FIELDS_MAX = 60
+#: Fields of an object that is created or destroyed.
+VALUES_MAX = 12
 
 Paint = Callable[[str, str], str]
 
@@ -57,7 +59,7 @@ def render(found: Review, gates: Sequence[GateResult] = (), paint: Paint = no_pa
         ("COST A MONTH (estimate)", _cost(found)),
         ("CHANGES", _changes(found)),
         ("CHANGED OUTSIDE OF TERRAFORM", _drift(found)),
-        ("OUTPUTS", (_headline(c) for c in found.outputs)),
+        ("OUTPUTS", _outputs(found)),
     ):
         body = [plain(line) for line in section]
         if body:
@@ -142,8 +144,7 @@ def _cost(found: Review) -> Iterator[str]:
 def _changes(found: Review) -> Iterator[str]:
     for change in found.changes[:CHANGES_MAX]:
         yield f"{_headline(change)}"
-        if change.action in (Action.UPDATE, Action.REPLACE):
-            yield from _fields(change)
+        yield from _fields(change)
     if len(found.changes) > CHANGES_MAX:
         yield f"... and {len(found.changes) - CHANGES_MAX} more"
 
@@ -151,6 +152,15 @@ def _changes(found: Review) -> Iterator[str]:
 def _drift(found: Review) -> Iterator[str]:
     for change in found.drift:
         yield f"  {change.label}"
+        yield from _fields(change)
+    if found.other_drift:
+        others = "1 object" if found.other_drift == 1 else f"{found.other_drift} objects"
+        yield f"  {others} changed in ways that this plan doesn't depend on"
+
+
+def _outputs(found: Review) -> Iterator[str]:
+    for change in found.outputs:
+        yield _headline(change)
         yield from _fields(change)
 
 
@@ -162,6 +172,12 @@ def _headline(change: Change) -> str:
 
 def _fields(change: Change) -> Iterator[str]:
     fields = field_changes(change)
+    if change.action in (Action.CREATE, Action.DELETE):
+        for item in fields[:VALUES_MAX]:
+            yield f"      {item.path}: {clip(item.new or item.old or '(nothing)', _VALUE_MAX)}"
+        if len(fields) > VALUES_MAX:
+            yield f"      ... and {len(fields) - VALUES_MAX} more fields"
+        return
     for item in fields[:FIELDS_MAX]:
         old = clip(item.old, _VALUE_MAX) if item.old is not None else "(nothing)"
         new = clip(item.new, _VALUE_MAX) if item.new is not None else "(nothing)"

@@ -55,7 +55,46 @@ CASES = (
             "no-iam-widening": ("role app may * on * [aws_iam_role_policy.later]",),
             "no-public": ("aws_security_group_rule.later: anyone may reach sg-1 by all traffic",),
         },
+        says=("The plan is NOT COMPLETE",),
     ),
+    Case(
+        "noop_sensitive",
+        {"no-plaintext-secret": ("aws_db_instance.db: password holds", "random_password.x: result holds")},
+        hides=("Hunter2", "Zx9"),
+    ),
+    Case(
+        "prior_state_secret",
+        {"no-plaintext-secret": ("data.aws_secretsmanager_secret_version.v: secret_string holds",)},
+        hides=("Pr0d",),
+    ),
+    Case(
+        "actions_checks",
+        {
+            "no-destroy": ("action.aws_lambda_invoke.wipe is invoked as asked for",),
+            "only=aws_sqs_*": ("action.aws_lambda_invoke.wipe is invoked as asked for",),
+            "only=action.*": (),
+        },
+        says=("NOT COMPLETE", "Invokes 1 action", "wipe-database", "1 check FAILED", "certificate expires in 2 days"),
+    ),
+    Case(
+        "create_fields",
+        says=('instance_type: "p5.48xlarge"', "curl evil", 'value: "https://old" -> "https://new"'),
+    ),
+    Case(
+        "list_order",
+        says=(
+            'container_definitions[a].command: ["delete", "--all", "keep"] -> ["keep", "--all", "delete"]',
+            'order: ["a", "b"] -> ["b", "a"]',
+        ),
+    ),
+    Case("tags_all_only", says=("only tags_all (the provider's default_tags)", 'tags_all.CostCenter: "1" -> "2"')),
+    Case("import_identity", says=("imported from url https://sqs.eu-central-1.amazonaws.com/1/q",)),
+    Case(
+        "mix",
+        {"no-destroy": ("aws_sqs_queue.t is replaced", "an old object left by an earlier run of aws_sqs_queue.dep")},
+        says=("replaces 2, destroys 1, forgets 1, moves 1, imports 1.",),
+    ),
+    Case("driftnoise", says=("163 objects changed in ways that this plan doesn't depend on",)),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from plan_review.plan.diff import field_changes
@@ -9,7 +11,7 @@ from plan_review.plan.model import Action
 from plan_review.render.text import render
 from plan_review.report import verdict
 from plan_review.sentences import change_notes
-from tests.unit.plan_review.support import kept, load, plan, resource, review
+from tests.unit.plan_review.support import allow, kept, load, plan, policy, resource, review
 
 
 def test_the_verdict_of_a_first_creation_says_all_that_matters() -> None:
@@ -112,6 +114,7 @@ def test_old_and_new_are_told_field_by_field() -> None:
         ("block[n].v", "1", "2"),
         ("computed", None, "(known after apply)"),
         ("gone", '"g"', None),
+        ("list", '["p", "q"]', '["q", "p"]'),
     ]
 
 
@@ -164,16 +167,53 @@ def test_references_are_followed_through_modules() -> None:
 def test_what_is_left_to_a_later_run_is_told_with_its_reason() -> None:
     deferred = {"reason": "instance_count_unknown", "resource_change": resource("aws_sqs_queue.q", after={"name": "q"})}
     found = review(plan(deferred_changes=[deferred], complete=False))
-    assert "leaves for later 1" in verdict(found)[0]
+    assert verdict(found)[0].startswith("The plan is NOT COMPLETE")
+    assert "leaves for later 1" in verdict(found)[1]
     assert "instance count unknown" in render(found)
 
 
 def test_drift_is_told_apart_from_what_the_plan_does() -> None:
     drift = resource("aws_sqs_queue.q", "update", before={"delay_seconds": 0}, after={"delay_seconds": 9})
-    found = review(plan(resource_drift=[drift]))
+    relevant = [{"resource": "aws_sqs_queue.q", "attribute": ["delay_seconds"]}]
+    found = review(plan(resource_drift=[drift], relevant_attributes=relevant))
     assert found.changes == ()
     assert "CHANGED OUTSIDE OF TERRAFORM" in render(found)
     assert "delay_seconds: 0 -> 9" in render(found)
+
+
+@pytest.mark.parametrize(
+    ("relevant", "shown"),
+    [
+        ([], False),
+        ([{"resource": "aws_sqs_queue.q", "attribute": ["name"]}], False),
+        ([{"resource": "aws_sqs_queue.other", "attribute": ["a"]}], False),
+        ([{"resource": "aws_sqs_queue.q", "attribute": ["a"]}], True),
+        ([{"resource": "aws_sqs_queue.q", "attribute": ["a", 0, "b", "c"]}], True),
+        ([{"resource": "aws_sqs_queue.q", "attribute": []}], True),
+    ],
+)
+def test_drift_that_nothing_depends_on_is_only_counted(relevant: list[dict[str, Any]], shown: bool) -> None:
+    drift = resource("aws_sqs_queue.q[0]", "update", before={"a": [{"b": 1}]}, after={"a": [{"b": 2}]})
+    found = review(plan(resource_drift=[drift], relevant_attributes=relevant))
+    assert (len(found.drift), found.other_drift) == ((1, 0) if shown else (0, 1))
+
+
+def test_a_terraform_that_names_no_relevant_attributes_shows_all_drift() -> None:
+    drift = resource("aws_sqs_queue.q", "update", before={"a": 1}, after={"a": 2})
+    assert len(review({**plan(resource_drift=[drift]), "format_version": "1.0"}).drift) == 1
+
+
+def test_an_order_that_says_nothing_is_no_difference() -> None:
+    before, after = (policy(allow(actions, "*")) for actions in (["a:B", "a:C"], ["a:C", "a:B"]))
+    item = resource("aws_iam_policy.p", "update", before={"policy": before, "x": 1}, after={"policy": after, "x": 2})
+    assert [f.path for f in field_changes(review(plan(item)).changes[0])] == ["x"]
+
+
+def test_members_that_only_change_places_are_told_by_their_names() -> None:
+    before, after = ([{"name": name, "v": 1} for name in names] for names in ("ab", "ba"))
+    item = resource("aws_x.y", "update", before={"m": before}, after={"m": after})
+    (field,) = field_changes(review(plan(item)).changes[0])
+    assert (field.path, field.old, field.new) == ("m (order)", '["a", "b"]', '["b", "a"]')
 
 
 def test_an_object_left_by_an_earlier_run_is_told() -> None:

@@ -187,14 +187,28 @@ def test_a_policy_that_can_not_be_read_before_apply_is_never_taken_for_harmless(
     assert not gate(found, "no-iam-widening").passed
 
 
-def test_an_unknown_policy_is_read_from_the_synthesised_configuration_when_that_is_at_hand() -> None:
+def test_what_a_file_beside_the_plan_says_explains_and_decides_nothing() -> None:
     written = policy(allow("sqs:SendMessage", "${aws_sqs_queue.q.arn}"))
     item = plan(
         resource("aws_iam_role_policy.p", after={"role": "task"}, unknown={"policy": True}),
         expressions={"aws_iam_role_policy.p": {"policy": {"references": ["aws_sqs_queue.q.arn"]}}},
     )
     found = review(item, sources={("aws_iam_role_policy.p", "policy"): written})
-    assert told(found, Standing.ADDED) == ["role task may sqs:SendMessage on ${aws_sqs_queue.q.arn}"]
+    assert told(found, Standing.ADDED) == [
+        "role task may (what a policy says that is only known after apply (it refers to aws_sqs_queue.q.arn))",
+        "role task may sqs:SendMessage on ${aws_sqs_queue.q.arn}",
+    ]
+    assert [g.statement.opaque for g in found.widening] == [True]
+
+
+def test_a_file_beside_the_plan_never_makes_a_gate_pass() -> None:
+    same = policy(allow("s3:GetObject"))
+    value = {"name": "p", "role": "task"}
+    before = {**value, "policy": same}
+    changed = resource("aws_iam_role_policy.p", "update", before=before, after=value, unknown={"policy": True})
+    item = plan(changed, expressions={"aws_iam_role_policy.p": {"policy": {"references": ["aws_sqs_queue.q.arn"]}}})
+    for sources in (None, {("aws_iam_role_policy.p", "policy"): same}):
+        assert not gate(review(item, sources=sources), "no-iam-widening").passed
 
 
 def test_hidden_policies_are_never_taken_for_equal() -> None:

@@ -60,7 +60,7 @@ def test_a_plan_that_is_cut_off_is_refused(share: float) -> None:
 
 
 def test_an_unsupported_major_version_is_refused() -> None:
-    assert "reads 1.x" in refusal(json.dumps({**plan(), "format_version": "2.0"}).encode())
+    assert "reads 1.x and 0.x" in refusal(json.dumps({**plan(), "format_version": "2.0"}).encode())
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,44 @@ def test_utf16_as_powershell_writes_it_and_a_byte_order_mark_are_read() -> None:
     text = json.dumps(plan(resource("aws_sqs_queue.q", after={"name": "q"})))
     for data in (text.encode("utf-16"), b"\xef\xbb\xbf" + text.encode()):
         assert read(data).resource_changes
+
+
+def test_what_the_wrapper_of_setup_terraform_prints_around_the_plan_is_skipped() -> None:
+    text = json.dumps(plan(resource("aws_sqs_queue.q", after={"name": "q"})))
+    wrapped = f"[command]/opt/terraform-bin show -json plan.out\n{text}\n\n::debug::Terraform exited with code 0.\n"
+    for data in (wrapped, wrapped.replace("\n", "\r\n"), wrapped.partition("\n::")[0]):
+        assert read(data.encode()).resource_changes
+
+
+def test_null_where_a_text_may_be_absent_is_read() -> None:
+    names = ("module_address", "provider_name", "previous_address", "deposed", "action_reason")
+    item = resource("aws_sqs_queue.q", after={"name": "q"}, importing={"id": None, "identity": None})
+    later = {"reason": None, "resource_change": item}
+    odd = {**plan({**item, **dict.fromkeys(names)}, deferred_changes=[later]), "terraform_version": None}
+    for name in ("errored", "applyable", "complete", "prior_state", "planned_values", "relevant_attributes", "checks"):
+        odd[name] = None
+    found = review(odd)
+    assert [c.importing for c in found.changes] == ["known after apply"]
+    assert [c.deferred for c in found.deferred] == ["unknown"]
+
+
+def test_the_format_before_1_is_read_and_named() -> None:
+    found = review({**plan(resource("aws_sqs_queue.q", after={"name": "q"})), "format_version": "0.2"})
+    assert [c.address for c in found.changes] == ["aws_sqs_queue.q"]
+    assert "OLD FORMAT" in render(found)
+
+
+@pytest.mark.parametrize(
+    ("broken", "where"),
+    [
+        ({"planned_values": {"root_module": {"resources": 5}}}, "root_module"),
+        ({"prior_state": {"values": {"root_module": {"resources": [{"address": 1}]}}}}, "address"),
+        ({"action_invocations": [{}]}, "action_invocations"),
+        ({"checks": [{"status": "fail"}]}, "checks"),
+    ],
+)
+def test_a_part_of_another_shape_is_refused_and_not_passed_over(broken: dict[str, Any], where: str) -> None:
+    assert where in refusal_of_all(json.dumps({**plan(), **broken}).encode())
 
 
 def test_null_where_a_list_may_be_absent_is_read() -> None:
