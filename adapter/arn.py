@@ -8,7 +8,7 @@ Format: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html. A 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Partitions that have Amazon Cognito user pools, with the shape of their regions' names.
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
@@ -50,6 +50,19 @@ class PoolArn:
     def __str__(self) -> str:
         return f"arn:{self.partition}:cognito-idp:{self.region}:{self.account}:userpool/{self.pool_id}"
 
+    @property
+    def home_region(self) -> str:
+        """The region that the pool was created in, which its id begins with.
+
+        A replica of multi-Region replication keeps the id, in another region
+        (https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-multi-region.html).
+        """
+        return self.pool_id.rpartition("_")[0]
+
+    def is_replica_of(self, other: PoolArn) -> bool:
+        """Whether both are the same pool in two regions."""
+        return replace(self, region=other.region) == other and self.region != other.region
+
 
 def parse_arn(text: str) -> Arn:
     """Split an ARN of any service into its parts.
@@ -84,3 +97,11 @@ def parse_pool_arn(text: str) -> PoolArn:
     if len(pool_id) > _POOL_ID_MAX or not _POOL_ID.fullmatch(pool_id):
         raise ArnError(f"{text!r} has the pool id {pool_id!r}; expected one like {arn.region}_AbCdEfGhI")
     return PoolArn(arn.partition, arn.region, arn.account, pool_id)
+
+
+def are_replicas(one: str, other: str) -> bool:
+    """Whether these are the ARNs of one pool in two regions; False also for what is no user pool's ARN."""
+    try:
+        return parse_pool_arn(one).is_replica_of(parse_pool_arn(other))
+    except ArnError:
+        return False

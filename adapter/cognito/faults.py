@@ -149,6 +149,13 @@ def _answer(error: botocore_errors.ClientError, pool: PoolArn, *, has_filter: bo
         return PoolNotFoundError(
             f"there is no user pool {pool.pool_id} in {pool.region} of account {pool.account}: check ARN", code=code
         )
+    if code == "OperationNotEnabledException":
+        return CognitoError(
+            f"{ACTION} is not enabled for {pool} ({code}): the pool's replica in {pool.region} is not active, or its "
+            "settings don't allow it. Activate it (aws cognito-idp update-user-pool-replica --status ACTIVE), or set "
+            f"ARN to the pool in its first region, {pool.home_region}",
+            code=code,
+        )
     if code in TOKEN_CODES:
         return TokenExpiredError(f"a pagination token of {pool} is no longer valid", code=code)
     if code in BAD_PARAMETER_CODES:

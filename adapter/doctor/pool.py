@@ -64,12 +64,11 @@ def name_checks(pool: PoolArn) -> Iterator[Check]:
     """What the ARN alone says."""
     import botocore.session
 
-    prefix = pool.pool_id.rpartition("_")[0]
-    if prefix != pool.region:
-        yield fail(
+    if pool.home_region != pool.region:
+        yield warn(
             "user pool",
             f"the ARN says {pool.region}, the pool's id {pool.pool_id} begins with another region",
-            "copy the ARN from the console, or from `aws cognito-idp describe-user-pool`",
+            f"right for a replica of a multi-Region pool (the request below shows it); else write {pool.home_region}",
         )
         return
     regions = botocore.session.Session().get_available_regions("cognito-idp", partition_name=pool.partition)

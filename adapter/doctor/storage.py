@@ -12,7 +12,7 @@ from adapter.arn import PoolArn
 from adapter.doctor.check import Check, fail, ok, warn
 from adapter.ephemeral import MOUNTS, fate
 from adapter.errors import AdapterError
-from adapter.state.base import Meta
+from adapter.state.base import Meta, other_pool
 from adapter.state.lock import Holder
 from adapter.state.url import DynamoUrl, SqliteUrl, parse_state_url
 from adapter.terminal import count, printable
@@ -120,9 +120,8 @@ def _told(
     running: bool,
 ) -> Iterator[Check]:
     if pool is not None and meta.pool_arn != str(pool):
-        yield fail(
-            _NAME, f"{where} belongs to the pool {printable(meta.pool_arn)}", "use one state for each pool: STATE_URL"
-        )
+        advice = other_pool(meta.pool_arn, str(pool), "use one state for each pool: STATE_URL")
+        yield fail(_NAME, f"{where} belongs to the pool {printable(meta.pool_arn)}", advice)
         return
     known.whole = meta.baseline_done
     people = "" if users is None else f"{count(users)} users, "

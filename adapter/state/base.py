@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from adapter.arn import are_replicas
 from adapter.model import KnownUser
 
 
@@ -26,8 +27,25 @@ class Meta:
     sweeps: int = 0
 
 
+def other_pool(found: str, wanted: str, advice: str) -> str:
+    """What to do about the state of `found` where that of `wanted` is needed: `advice`, if they are two pools."""
+    if are_replicas(found, wanted):
+        return "that is the same pool in another region: to go on with its state here use `state adopt`"
+    return advice
+
+
 #: Rows in ascending order, and their users' digests one after the other, DIGEST_SIZE bytes each: no object per user.
 Digests = tuple[Sequence[int], bytes]
+
+
+def check_pool(meta: Meta | None, pool_arn: str) -> None:
+    """Make sure that `meta` is of this pool, or of its replica.
+
+    Raises:
+        ValueError: it is of another pool.
+    """
+    if meta is not None and meta.pool_arn != pool_arn and not are_replicas(meta.pool_arn, pool_arn):
+        raise ValueError("this store belongs to another pool")
 
 
 class Store(Protocol):
@@ -62,7 +80,10 @@ class Store(Protocol):
         ...
 
     def apply(self, puts: Sequence[KnownUser], deletes: Sequence[str] = (), meta: Meta | None = None) -> Sequence[int]:
-        """Durably store all of it or none of it; returns the rows of `puts`, in order."""
+        """Durably store all of it or none of it; returns the rows of `puts`, in order.
+
+        `meta` may name the pool by the ARN of its replica in another region: then the state is that one's from now on.
+        """
         ...
 
     def held(self) -> bool:

@@ -7,20 +7,20 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from adapter.arn import ArnError, parse_pool_arn
+from adapter.arn import ArnError, are_replicas, parse_pool_arn
 from adapter.errors import ConfigError
 from adapter.state import transfer
 from adapter.state.base import Store
 from adapter.state.factory import open_store
-from adapter.state.report import Report, report_dynamo, report_sqlite
-from adapter.state.url import SqliteUrl, parse_state_url
+from adapter.state.report import Report, recorded_pool, report_dynamo, report_sqlite
+from adapter.state.url import DynamoUrl, SqliteUrl, parse_state_url
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -90,14 +90,20 @@ def export_(*, arn: str | None, state_url: str, credentials_secret_arn: str, fil
 @_store_options
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @click.option("--force", is_flag=True, help="Forget what the store has now, if it is not empty.")
-def import_(*, arn: str | None, state_url: str, credentials_secret_arn: str, file: Path, force: bool) -> None:
+@click.option("--adopt", is_flag=True, help="Take the export of the same pool in another region, too.")
+def import_(
+    *, arn: str | None, state_url: str, credentials_secret_arn: str, file: Path, force: bool, adopt: bool
+) -> None:
     """Fill the store from FILE, which `state export` wrote.
 
     The whole file is checked before anything is stored. Refused while an adapter holds the state.
     """
-    with file.open("rb") as lines:
-        transfer.check_lines(lines, str(file), _pool(arn))
-    with _opened(arn, state_url, credentials_secret_arn) as store:
+    if not file.is_file():
+        raise ConfigError(f"FILE: {file} is not an ordinary file, and is read twice; save it as one first")
+    with file.open("rb") as lines, ExitStack() as stack:
+        transfer.check_lines(lines, str(file), _pool(arn), adopt=adopt)
+        lines.seek(0)
+        store = stack.enter_context(_opened(arn, state_url, credentials_secret_arn))
         if store.count() or store.meta().baseline_started_ms is not None:
             if not force:
                 raise ConfigError(
@@ -105,9 +111,36 @@ def import_(*, arn: str | None, state_url: str, credentials_secret_arn: str, fil
                     "name an empty one, or add --force to forget them"
                 )
             transfer.clear(store)
-        with file.open("rb") as lines:
-            transfer.import_lines(lines, str(file), store)
+        transfer.import_lines(lines, str(file), store)
         click.echo(f"imported {store.count()} users", err=True)
+
+
+@state.command()
+@_store_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def adopt(*, arn: str | None, state_url: str, credentials_secret_arn: str, yes: bool) -> None:
+    """Make it the state of the same pool in another region: a replica of multi-Region replication.
+
+    ARN is the pool's ARN in the region where the adapter goes on, after a failover for example. Only the region may
+    differ from the ARN in the state. From then on events have the new ARN as their source, and events that were not
+    confirmed before are sent again with it. Refused while an adapter holds the state.
+    """
+    url, wanted = parse_state_url(state_url), _pool(arn)
+    found = recorded_pool(url, wanted, lambda: _session(credentials_secret_arn))
+    if found == wanted:
+        click.echo(f"the state is that of {wanted} already", err=True)
+        return
+    if not are_replicas(found, wanted):
+        raise ConfigError(
+            f"ARN: the state is that of {ascii(found)[1:-1]}; expected the same pool in another region, not {wanted}"
+        )
+    if isinstance(url, DynamoUrl) and url.region is None:
+        state_url += f"{'&' if '?' in state_url else '?'}region={parse_pool_arn(wanted).region}"
+    with _opened(found, state_url, credentials_secret_arn) as store:
+        if not yes:
+            click.confirm(f"Go on with the state of {found} as that of {wanted}?", abort=True, err=True)
+        transfer.adopt(store, wanted)
+        click.echo(f"the state of {store.count()} users is now that of {wanted}", err=True)
 
 
 @state.command()
@@ -178,7 +211,11 @@ def _write_atomically(path: Path, lines: Iterator[bytes]) -> None:
 def _date(milliseconds: int | None) -> str:
     if milliseconds is None:
         return "never"
-    return datetime.fromtimestamp(milliseconds / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{milliseconds} ms (no date)"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _described(report: Report) -> str:

@@ -26,7 +26,7 @@ from adapter.errors import StoreUnavailableError
 from adapter.model import KnownUser
 from adapter.state import dynamo_items as items
 from adapter.state import schema
-from adapter.state.base import Digests, Meta
+from adapter.state.base import Digests, Meta, check_pool
 from adapter.state.clock import machine_clock
 from adapter.state.dynamo_client import (
     CONNECTIONS,
@@ -133,8 +133,7 @@ class DynamoStore:
 
         First the deletes, then the puts. Returns the rows of `puts`, in order.
         """
-        if meta is not None and meta.pool_arn != self._pool_arn:
-            raise ValueError("this store belongs to another pool")
+        check_pool(meta, self._pool_arn)
         forgotten = list(self._local.find(deletes))
         with while_running():
             self._store(puts, forgotten, meta)

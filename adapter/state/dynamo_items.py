@@ -23,7 +23,7 @@ import msgspec
 
 from adapter.errors import StateError
 from adapter.model import KnownUser
-from adapter.state.base import Meta
+from adapter.state.base import Meta, other_pool
 from adapter.state.lock import Holder
 from adapter.state.requirements import TTL_ATTRIBUTE
 
@@ -188,8 +188,8 @@ def read_meta(item: Mapping[str, Mapping[str, Any]], pool_arn: str, where: str) 
             )
         if arn != pool_arn:
             raise StateError(
-                f"STATE_URL: {where} has the state of the pool {arn} under this pool's id, not of {pool_arn}; "
-                "use another table"
+                f"STATE_URL: {where} has the state of the pool {ascii(arn)[1:-1]} under this pool's id, "
+                f"not of {pool_arn}; " + other_pool(arn, pool_arn, "use another table")
             )
         return Meta(
             pool_arn=arn,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,34 @@ def _holder(path: Path, where: str) -> Holder | None:
         return holder_of(lock_path(path)) or (Holder() if is_locked(path) else None)
     except OSError as error:
         raise of_system(error, f"the lock of {where} can't be read", "fix its permissions") from error
+
+
+def recorded_pool(url: SqliteUrl | DynamoUrl, pool_arn: str, session: Callable[[], Session]) -> str:
+    """The ARN that a state names as its pool's: `pool_arn`, or that of the same pool in another region.
+
+    Args:
+        url: the state.
+        pool_arn: the pool; its region is that of a table without one.
+        session: makes the session for DynamoDB.
+
+    Raises:
+        StateError, StoreUnavailableError: as for opening the store.
+    """
+    if isinstance(url, SqliteUrl):
+        with looked_at(url.path) as (_, meta):
+            return meta.pool_arn
+    from adapter.state.dynamo_client import Table, get, make_client
+
+    pool = parse_pool_arn(pool_arn)
+    table = Table(url.table, url.region or pool.region)
+    client = make_client(session(), table.region, attempts=5, timeout_s=5.0)
+    try:
+        found = get(client, table, {"pk": {"S": pool.pool_id}, "sk": {"S": items.META}})
+    finally:
+        client.close()
+    if found is None:
+        raise StateError(f"STATE_URL: {table.where} has no state of {pool_arn}; no adapter ever used it")
+    return items.read_meta(found, str(found.get("arn", {}).get("S")), table.where).pool_arn
 
 
 def report_dynamo(url: DynamoUrl, pool_arn: str, session: Session) -> Report:

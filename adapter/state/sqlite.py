@@ -20,7 +20,7 @@ from urllib.parse import quote
 from adapter.errors import StateError, StateReplacedError, StoreUnavailableError
 from adapter.model import KnownUser
 from adapter.state import schema
-from adapter.state.base import Digests, Meta
+from adapter.state.base import Digests, Meta, check_pool, other_pool
 from adapter.state.faults import of_sqlite, of_system
 from adapter.state.lock import FileLock
 from adapter.state.place import OpenFile, find_file, lock_path
@@ -89,8 +89,7 @@ class SqliteStore:
 
     def apply(self, puts: Sequence[KnownUser], deletes: Sequence[str] = (), meta: Meta | None = None) -> Sequence[int]:
         """Durably store all of it or none of it: first the deletes, then the puts. Returns the rows of `puts`."""
-        if meta is not None and meta.pool_arn != self._pool_arn:
-            raise ValueError("this store belongs to another pool")
+        check_pool(meta, self._pool_arn)
         self._check_place()
         return self._table.write(puts, deletes, meta)
 
@@ -211,7 +210,7 @@ def _check_content(path: Path, pool_arn: str, where: str) -> None:
         if meta.pool_arn != pool_arn:
             raise StateError(
                 f"STATE_URL: {where} belongs to the pool {ascii(meta.pool_arn)[1:-1]}, not to {pool_arn}; "
-                "use one state for each pool"
+                + other_pool(meta.pool_arn, pool_arn, "use one state for each pool")
             )
         _warm_up(path, where)
         _check_pages(connection, where)

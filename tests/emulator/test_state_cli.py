@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,3 +83,20 @@ def test_a_table_without_a_state_of_this_pool_says_so(environment: Mapping[str, 
     result = _run(environment, "show")
     assert isinstance(result.exception, StateError)
     assert "no adapter ever used it" in str(result.exception)
+
+
+def test_a_state_in_dynamodb_goes_on_in_the_pool_s_other_region(environment: Mapping[str, str]) -> None:
+    replica = POOL.replace("cognito-idp:eu-central-1", "cognito-idp:eu-west-1")
+    store = open_store(URL, POOL, service_session=session)
+    store.apply(list(USERS.values()), meta=META)
+    assert isinstance(_run({**environment, "ARN": replica}, "adopt", "--yes").exception, HeldError)
+    store.close()
+    with pytest.raises(StateError, match="to go on with its state here use `state adopt`"):
+        open_store(URL, replica, service_session=session)
+    assert _run({**environment, "ARN": replica}, "adopt", "--yes").exit_code == 0
+    store = open_store(URL, replica, service_session=session)
+    assert store.meta() == dataclasses.replace(META, pool_arn=replica)
+    assert all_users(store) == USERS
+    store.close()
+    with pytest.raises(StateError):
+        open_store(URL, POOL, service_session=session)

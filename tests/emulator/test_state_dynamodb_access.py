@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -17,9 +18,12 @@ from adapter.state.dynamo_items import LEASE
 from adapter.state.factory import open_store
 from adapter.state.requirements import ACTIONS
 from demo.aws import EmulatedAws
+from demo.task import free_port
 from tests.dynalite import client, create_table
 from tests.dynalite import session as plain_session
+from tests.emulator.process import Users, adapter, probe, settings
 from tests.state_contract import POOL, all_users, known
+from tests.support import RecordingSink, wait_until
 
 URL = "dynamodb://state?region=eu-central-1"
 
@@ -45,6 +49,11 @@ class Role:
         statement = {"Effect": "Allow", "Action": list(ACTIONS), "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         self.aws.client("iam").put_user_policy(UserName="adapter", PolicyName="state", PolicyDocument=document)
+
+    def allow_pool(self) -> None:
+        statement = {"Effect": "Allow", "Action": "cognito-idp:ListUsers", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.aws.client("iam").put_user_policy(UserName="adapter", PolicyName="pool", PolicyDocument=document)
 
     def deny(self) -> None:
         self.aws.client("iam").delete_user_policy(UserName="adapter", PolicyName="state")
@@ -118,6 +127,31 @@ def test_a_table_that_is_deleted_is_waited_for_and_an_empty_one_in_its_place_is_
         store.apply([known("ben")])
     assert not store.held()
     assert dynamodb.scan(TableName="state")["Items"] == []
+
+
+def test_an_adapter_without_its_permission_is_not_ready_and_goes_on_when_it_is_back(role: Role, tmp_path: Path) -> None:
+    role.allow_pool()
+    users = Users(role.aws)
+    with RecordingSink.start() as sink:
+        port = free_port()
+        made = settings(role.aws, users.arn, sink.url, STATE_URL=URL, HEALTH_ADDRESS=f"127.0.0.1:{port}")
+        made |= {"AWS_ACCESS_KEY_ID": role.key_id, "AWS_SECRET_ACCESS_KEY": role.secret}
+        with adapter(made, tmp_path) as running:
+            running.wait_for("baseline_done")
+            role.deny()
+            users.create("bob")
+            (failed, *_) = running.wait_for("sweep_failed")
+            assert "refused dynamodb:PutItem (AccessDeniedException): allow the role" in failed["message"]
+            status, body = probe(port, "/ready")
+            assert status == 503
+            assert any("AccessDeniedException" in reason for reason in body["reasons"])
+            assert sink.events == []  # nothing is sent that could not be noted
+            role.allow()
+            running.wait_for("sweep_recovered")
+            wait_until(lambda: sink.events)
+            wait_until(lambda: probe(port, "/ready")[0] == 204)
+            assert running.terminate() == 0
+    assert {event["partitionkey"] for event in sink.events} == {"bob"}
 
 
 @pytest.mark.parametrize("members", [{}, {"released": {"S": "no"}}, {"text": {"S": "of another program"}}])

@@ -38,7 +38,7 @@ MODELLED = {
     "ResourceNotFoundException": (errors.PoolNotFoundError, "eu-central-1_AbCdEfGhI in eu-central-1 of account 123456"),
     "TooManyRequestsException": (errors.ThrottledError, "lower MAX_RPS"),
     "NotAuthorizedException": (errors.AccessDeniedError, "cognito-idp:ListUsers: allow it on arn:aws:cognito-idp"),
-    "OperationNotEnabledException": (errors.CognitoError, "OperationNotEnabledException"),
+    "OperationNotEnabledException": (errors.CognitoError, "replica in eu-central-1 is not active"),
     "InternalErrorException": (errors.UnavailableError, "inside Cognito"),
 }
 

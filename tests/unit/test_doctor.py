@@ -144,8 +144,9 @@ def test_a_line_says_what_was_found_and_below_how_to_mend_it() -> None:
 
 def test_an_arn_of_two_regions_and_an_unknown_region_are_noticed() -> None:
     assert marks(name_checks(POOL)) == ["ok"]
-    (mixed,) = name_checks(parse_pool_arn(ARN.replace("eu-central-1_", "us-east-1_")))
-    assert (mixed.mark, "begins with another region" in mixed.found) == (Mark.FAIL, True)
+    (mixed,) = name_checks(parse_pool_arn(ARN.replace("eu-central-1_", "us-east-1_")))  # right for a replica
+    assert (mixed.mark, "begins with another region" in mixed.found) == (Mark.WARN, True)
+    assert "replica" in mixed.mend
     (typo,) = name_checks(parse_pool_arn(ARN.replace("eu-central-1", "eu-centrall-1")))
     assert typo.mark is Mark.WARN
 
@@ -364,3 +365,11 @@ def test_the_state_of_another_pool_is_a_failure(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_a_failure(tmp_path: Path) -> None:
     (check,), _ = stored(tmp_path / "no" / "state.db")
     assert (check.mark, check.mend) == (Mark.FAIL, "create it, or name another place")
+
+
+def test_the_state_of_the_pool_s_other_region_is_told_with_the_way_to_adopt_it(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "state.db", ARN.replace("idp:eu-central-1", "idp:eu-west-1")).close()
+    (check,), _ = stored(tmp_path / "state.db")
+    assert check.mark is Mark.FAIL
+    assert "the same pool in another region" in check.mend
+    assert "state adopt" in check.mend
