@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from adapter.backoff import Patience
 from adapter.changes import Detector
 from adapter.cognito.base import UserPool
 from adapter.cognito.client import BotoUserPool
@@ -34,7 +35,7 @@ from adapter.metrics import Metrics
 from adapter.progress import Progress
 from adapter.prometheus import serve
 from adapter.replay import Replay, Selection
-from adapter.service import REMIND_S, Pace, Service
+from adapter.service import ONCE_PATIENCE_S, REMIND_S, Pace, Service
 from adapter.signals import stop_on_signals
 from adapter.sinks.base import Sink
 from adapter.sinks.factory import open_dead_letter_sink, open_sink
@@ -136,15 +137,17 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         traces = start_traces(settings)
         stack.callback(traces.close)
         stack.callback(pool.close)
+        courier = _delivery(stack, settings, lambda: True, traces)
+        patience = Patience(ONCE_PATIENCE_S)
         return Replay(
             listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))),
-            courier=_delivery(stack, settings, lambda: True, traces),
+            courier=courier,
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
             detector=Detector(pool_arn=str(settings.pool)),
             run_id=uuid.uuid4().hex,
             pace=RateLimiter(events_per_s, sleep=stop.wait).acquire,
             now_ms=time.time_ns() // 1_000_000,
-            should_stop=stop.is_set,
+            should_stop=lambda: stop.is_set() or patience.exhausted(waiting=courier.paused),
         ).run(selection)
 
 

@@ -54,6 +54,11 @@ class Health:
         """A page of users arrived."""
         self._beat_at = self._polled_at = self._clock()
 
+    def polls_wait(self) -> None:
+        """No page is expected just now: the adapter waits for room in the delivery's queue, not for Cognito."""
+        if self._polled_at is not None:
+            self._beat_at = self._polled_at = self._clock()
+
     def problem(self, part: str, reason: str) -> None:
         """Something is wrong with this part (cognito, state, sink, deliveries), until `well`."""
         with self._lock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from adapter.changes import intent
@@ -89,11 +89,15 @@ class _Open(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Resting:
-    """A user whose event is undelivered, until when it is left alone, unless it changes again."""
+    """A user whose event is undelivered, until when it is left alone, unless it changes again.
+
+    `alone`: the sink took events of others meanwhile.
+    """
 
     times: int
     until_s: float
     seen: bytes
+    alone: bool = False
 
 
 class Ledger:
@@ -132,6 +136,8 @@ class Ledger:
         self._told: dict[str, _Open] = {}
         self._told_since_s = 0.0
         self._resting: dict[str, _Resting] = {}
+        #: Those among them who failed since the sink took an event last.
+        self._failed_together: set[str] = set()
         self._successors: list[tuple[User, bytes]] = []
 
     # -- questions -------------------------------------------------------------------------------------------------
@@ -252,6 +258,8 @@ class Ledger:
             self._rest(item, result)
             return end
         self._resting.pop(change.username, None)
+        if result.status is Status.DELIVERED and self._failed_together:
+            self._wake()
         if not self._told:
             self._told_since_s = self._monotonic()
         self._told[change.username] = item
@@ -267,8 +275,11 @@ class Ledger:
     def _rest(self, item: _Open, result: Result) -> None:
         before = self._resting.get(item.change.username)
         times = 1 if before is None or before.seen != item.seen else before.times + 1
+        alone = before is not None and before.alone
         wait_s = min(REST_FIRST_S * 2.0 ** min(times - 1, 30), REST_MAX_S)
-        self._resting[item.change.username] = _Resting(times, self._monotonic() + wait_s, item.seen)
+        self._resting[item.change.username] = _Resting(times, self._monotonic() + wait_s, item.seen, alone)
+        if not alone:
+            self._failed_together.add(item.change.username)
         cut_off = result.failure is not None and result.failure.code in _CUT_OFF
         logger.log(
             logging.DEBUG if cut_off else logging.WARNING,
@@ -280,6 +291,14 @@ class Ledger:
                 "times": times,
             },
         )
+
+    def _wake(self) -> None:
+        """The sink took an event: whoever failed since the one before is worth another try now, but only once."""
+        now_s = self._monotonic()
+        for username in self._failed_together:
+            if (rest := self._resting.get(username)) is not None:
+                self._resting[username] = replace(rest, until_s=min(rest.until_s, now_s), alone=True)
+        self._failed_together.clear()
 
     def _can_wait(self) -> bool:
         return len(self._told) < _GROUP and self._monotonic() - self._told_since_s < _GROUP_S

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from adapter.backoff import PollBackoff
+from adapter.backoff import Patience, PollBackoff
 from adapter.changes import Detector
 from adapter.cognito.base import Page
 from adapter.emf import Emf
@@ -36,6 +36,8 @@ ONCE_PATIENCE_S: Final = 30.0
 REMIND_S: Final = 300.0
 #: The longest wait without a sign of life, in seconds.
 _SLICE_S: Final = 1.0
+#: The longest pause after a page while the sink is down, in seconds.
+_PAUSE_MAX_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +100,9 @@ class Service:
         self._progress = progress if progress is not None else Progress()
         self._traces = traces
         self._pages = 0
+        self._paged_at = 0.0
         self._monotonic = monotonic
-        self._give_up_at: float | None = None
-        self._patience_s: float | None = None
+        self._patience: Patience | None = None
         self._fault = ""
         self._fault_at = 0.0
         self._ledger = Ledger(
@@ -153,7 +155,7 @@ class Service:
         Returns:
             Whether everything is told: False when the sweep failed, was stopped, or an event stayed undelivered.
         """
-        self._patience_s = ONCE_PATIENCE_S
+        self._patience = Patience(ONCE_PATIENCE_S, self._monotonic)
         try:
             while True:
                 with self._traces.poll():
@@ -179,6 +181,7 @@ class Service:
         started = self._monotonic()
         self._progress.begin()
         self._pages = 0
+        self._paged_at = started
         complete = False
         try:
             self._settle()
@@ -243,11 +246,25 @@ class Service:
         return self._ledger.index.seen
 
     def _keep_going(self) -> bool:
-        """After a page: book results; wait while the sink is down, so that no request is wasted. False: stop."""
+        """After a page: book results; while the sink is down, wait as long as the page took. False: stop.
+
+        Sweeps go on at half their pace: an event of a user whose events the sink takes would prove that it works.
+        """
         self._settle(lazy=True)
-        while self._courier.paused and not self._stopping():
-            self._settle(_SLICE_S)
+        if self._courier.paused:
+            self._pause(self._monotonic() - self._paged_at)
+        self._paged_at = self._monotonic()
         return not self._stopping()
+
+    def _pause(self, seconds: float) -> None:
+        """Book results for as long, or until the sink is back."""
+        until = self._monotonic() + min(seconds, _PAUSE_MAX_S)
+        while self._courier.paused and not self._stopping() and (left_s := until - self._monotonic()) > 0:
+            if self._ledger.unsettled:
+                self._settle(min(left_s, _SLICE_S))
+            else:
+                self._beat()
+                self._stop.wait(min(left_s, _SLICE_S))
 
     def _settle(self, timeout_s: float = 0.0, *, lazy: bool = False) -> None:
         """Book results, then examine who took the name of a deleted user."""
@@ -290,24 +307,19 @@ class Service:
     def _stop_waiting(self) -> bool:
         """Whether to stop, asked while the delivery's queue is full: alive, however long a slow sink takes."""
         self._beat()
+        self._health.polls_wait()
         return self._stopping()
 
     def _stopping(self) -> bool:
         """Whether to stop: told to, or (`run --once`) the sink has been down for too long."""
         if self._stop.is_set():
             return True
-        if self._patience_s is None or not self._courier.paused:
-            self._give_up_at = None
-            return False
-        now = self._monotonic()
-        if self._give_up_at is None:
-            self._give_up_at = now + self._patience_s
-        return now >= self._give_up_at
+        return self._patience is not None and self._patience.exhausted(waiting=self._courier.paused)
 
     def _beat(self) -> None:
         self._health.beat()
         if self._courier.paused:
-            self._health.problem("sink", "it is down; sweeps wait, and delivery goes on by itself when it is back")
+            self._health.problem("sink", "it takes nobody's events; sweeps are slow until it does")
         else:
             self._health.well("sink")
         undelivered = self._ledger.undelivered

@@ -1,15 +1,16 @@
 """Delivery: sends events to a sink at least once, in order per user, and says what became of each."""
 
-from adapter.delivery.agenda import Batching, Result, Status
-from adapter.delivery.breaker import Breaker
+from adapter.delivery.agenda import Result, Status
+from adapter.delivery.circuit_breaker import CircuitBreaker
 from adapter.delivery.dispatcher import Delivery
 from adapter.delivery.duration import DurationError, format_duration, parse_duration
 from adapter.delivery.retry import BackoffPolicy, RetryPolicy
+from adapter.delivery.route import Batching
 
 __all__ = [
     "BackoffPolicy",
     "Batching",
-    "Breaker",
+    "CircuitBreaker",
     "Delivery",
     "DurationError",
     "Result",

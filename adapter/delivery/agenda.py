@@ -3,24 +3,32 @@
 Every event goes through one lane, that of its user. Only the first event of a lane can be ready, wait for its retry or
 be on its way; the next one follows when it is resolved. So the events of a user keep their order and are never in
 flight together, while the users don't wait for each other.
+
+Events of users who have failed, and dead letters, have workers and places of their own (route.py), so that they can
+never take those that other users need.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
-from adapter.delivery.breaker import Breaker
+from adapter.delivery.circuit_breaker import CircuitBreaker
 from adapter.delivery.retry import RetryPolicy
+from adapter.delivery.route import Job, Route, Work
+from adapter.delivery.verdict import Verdict, judge
 from adapter.model import Event
-from adapter.sinks.base import Delivered, Failed, Outcome
+from adapter.sinks.base import Failed, Outcome
 
 _AFTER_FAILURE = Failed(code="order", reason="an earlier event of the same user is undelivered", retryable=True)
+_NO_PLACE: Final = "too many events that failed wait for a retry; this one is tried again later"
+#: While events wait in both lines, one send in so many is for the users who have failed.
+_TURNS: Final = 4
 
 
 class Status(StrEnum):
@@ -46,62 +54,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """How many events go into one send at most, and how many seconds an event may wait for others to join it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may be under way.
 
-    size: int = 1
-    seconds: float = 0.0
+    `capacity` bounds the events of users who have not failed, and, apart from these, the ones that failed or are of
+    users who did: a failed one without a place ends undelivered. `aside` bounds the sends that are under way for the
+    latter.
+    """
 
-
-class Job(msgspec.Struct, eq=False, gc=False):
-    """An event on its way. `sent` is what the sink gets: the event itself, or its dead letter."""
-
-    event: Event
-    since: float
-    sent: Event
-    ready_at: float = 0.0
-    attempts: int = 0
-    failures: int = 0
-    alone: bool = False
-    dead: Failed | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """Jobs to be sent in one call. `dead`: to the dead-letter sink. `probe`: to find out whether the sink is back."""
-
-    jobs: Sequence[Job]
-    dead: bool = False
-    probe: bool = False
-
-
-@dataclass(slots=True)
-class _Queue:
-    """The jobs that may be sent now to one of the two sinks."""
-
-    size: int
-    seconds: float
-    jobs: deque[Job] = field(default_factory=deque)
-
-    def wait_s(self, now: float) -> float | None:
-        """How long until something may be taken; None: nothing is there."""
-        if not self.jobs:
-            return None
-        first = self.jobs[0]
-        if len(self.jobs) >= self.size or first.alone:
-            return 0.0
-        return max(0.0, first.ready_at + self.seconds - now)
-
-    def take(self, now: float, *, one: bool = False) -> list[Job]:
-        """The next batch; empty when there is none yet."""
-        if self.wait_s(now) != 0.0 and not (one and self.jobs):
-            return []
-        batch = [self.jobs.popleft()]
-        if not one and not batch[0].alone:
-            while self.jobs and len(batch) < self.size and not self.jobs[0].alone:
-                batch.append(self.jobs.popleft())
-        return batch
+    capacity: int = 1000
+    aside: int = 4
 
 
 class Agenda:
@@ -110,27 +73,35 @@ class Agenda:
     def __init__(
         self,
         policy: RetryPolicy,
-        batching: Batching,
-        breaker: Breaker,
+        live: Route,
+        dead: Route | None = None,
         *,
+        limits: Limits = Limits(),
         bury: Callable[[Event, Failed], Event] | None = None,
-        dead_size: int = 1,
     ) -> None:
-        """`bury` makes the dead letter of an event (None: there is no such sink); `dead_size` is that sink's batch."""
+        """`live` leads to the sink, `dead` to the dead-letter sink; `bury` makes the dead letter of an event."""
         self.unresolved = 0
         self._policy = policy
-        self._breaker = breaker
+        self._limits = limits
+        self._live, self._dead = live, dead
         self._bury = bury
-        self._live = _Queue(batching.size, batching.seconds)
-        self._dead = _Queue(dead_size, batching.seconds)
         self._lanes: dict[str, list[Job]] = {}
         self._waiting: list[tuple[float, int, Job]] = []
         self._sequence = 0
+        self._turn = 0
         self._sending: set[Work] = set()
+        self._aside = 0
+        self._failing = 0
         self._results: list[Result] = []
         self._closing = False
 
     # -- in --------------------------------------------------------------------------------------------------------
+
+    def has_room(self, event: Event) -> bool:
+        """Whether there is a place for this event. Those of users who have failed are never waited for."""
+        if self.unresolved - self._failing < self._limits.capacity:
+            return True
+        return self._live.breaker.has_failed(event.key) and event.key not in self._lanes
 
     def add(self, event: Event, now: float) -> None:
         """Accept an event: from here on it gets exactly one result."""
@@ -138,11 +109,22 @@ class Agenda:
         key = event.key
         self.unresolved += 1
         lane = self._lanes.get(key)
-        if lane is None:
-            self._lanes[key] = [job]
-            self._make_ready(job, now)
-        else:
+        if lane is not None:
             lane.append(job)
+        elif self._live.breaker.has_failed(key) and not self._set_aside(job):
+            self._result(job, Status.UNDELIVERED, Failed(code="deferred", reason=_NO_PLACE, retryable=True), now)
+        else:
+            self._lanes[key] = [job]
+            self._live.put(job, now)
+
+    def _set_aside(self, job: Job) -> bool:
+        """Give a job one of the places for what failed; False: there is none."""
+        if not job.failing:
+            if self._failing >= self._limits.capacity:
+                return False
+            job.failing = True
+            self._failing += 1
+        return True
 
     # -- to the sinks ----------------------------------------------------------------------------------------------
 
@@ -150,87 +132,138 @@ class Agenda:
         """The next thing to send, if there is one now. It must come back by `settle` or `release`."""
         while self._waiting and self._waiting[0][0] <= now:
             self._make_ready(heapq.heappop(self._waiting)[2], now)
-        work: Work | None = None
-        if letters := self._dead.take(now):
-            work = Work(letters, dead=True)
-        elif self._breaker.wait_s(now) == 0.0 and (jobs := self._live.take(now, one=self._breaker.open)):
-            work = Work(jobs, probe=self._breaker.probe())
+        self._turn += 1
+        work = self._live.take_probe(now)
+        if work is None and self._turn % _TURNS == 0:
+            work = self._take_aside(now)
+        work = work or self._live.take_fresh(now) or self._take_aside(now)
         if work is not None:
             self._sending.add(work)
+            self._aside += work.aside
         return work
+
+    def _take_aside(self, now: float) -> Work | None:
+        """Something of a user who has failed: a dead letter or a retry, turn by turn."""
+        if self._aside >= self._limits.aside:
+            return None
+        takers = [self._live.take_failing]
+        if self._dead is not None:
+            takers += [self._dead.take_probe, self._dead.take_fresh, self._dead.take_failing]
+        if self._turn // _TURNS % 2:
+            takers.reverse()
+        return next((work for take in takers if (work := take(now)) is not None), None)
 
     def wait_s(self, now: float) -> float | None:
         """How long until `take` may have something; None: not before something else happens."""
-        waits = [self._dead.wait_s(now)]
+        free = self._aside < self._limits.aside
+        waits = [self._live.wait_s(now, failing=free)]
+        if self._dead is not None and free:
+            waits.append(self._dead.wait_s(now, failing=True))
         if self._waiting:
             waits.append(max(0.0, self._waiting[0][0] - now))
-        closed_s = self._breaker.wait_s(now)
-        live_s = self._live.wait_s(now)
-        if closed_s is not None and live_s is not None:
-            waits.append(closed_s if self._breaker.open else live_s)
         return min((wait for wait in waits if wait is not None), default=None)
 
     # -- from the sinks --------------------------------------------------------------------------------------------
 
     def settle(self, work: Work, outcomes: Sequence[Outcome], now: float) -> bool:
-        """Take in what the sink said, one outcome per job. True: this opened or closed the circuit breaker."""
+        """Take in what the sink said, one outcome per job. True: this opened or closed its circuit breaker."""
         if work not in self._sending:  # abandoned meanwhile: its jobs are resolved
             return False
-        self._sending.remove(work)
-        changed = not work.dead and self._tell_breaker(work, outcomes, now)
+        route = self._back(work)
+        changed = self._tell_breaker(route.breaker, work, outcomes, now)
         for job, outcome in zip(work.jobs, outcomes, strict=True):
             job.attempts += 1
             if isinstance(outcome, Failed):
-                self._failed(job, outcome, now, together=len(work.jobs) > 1)
+                self._failed(job, outcome, now, work)
             elif work.dead:
                 self._resolve(job, Status.DEAD_LETTERED, job.dead, now)
             else:
                 self._resolve(job, Status.DELIVERED, None, now, outcome.code)
+        if changed and work.dead and not route.breaker.closed:
+            for job in route.clear():
+                self._make_ready(job, now)
         return changed
 
-    def _tell_breaker(self, work: Work, outcomes: Sequence[Outcome], now: float) -> bool:
-        """A batch counts as one request, for its first user: one bad moment must not look like an outage."""
-        if any(isinstance(outcome, Delivered) or not outcome.retryable for outcome in outcomes):
-            return self._breaker.answered()
-        return self._breaker.failed(work.jobs[0].event.key, now, probe=work.probe)
+    def _back(self, work: Work) -> Route:
+        """A piece of work is no longer under way."""
+        self._sending.remove(work)
+        self._aside -= work.aside
+        route = self._dead if work.dead and self._dead is not None else self._live
+        if work.probe:
+            route.breaker.probe_ended()
+        return route
 
-    def _failed(self, job: Job, failure: Failed, now: float, *, together: bool) -> None:
+    @staticmethod
+    def _tell_breaker(breaker: CircuitBreaker, work: Work, outcomes: Sequence[Outcome], now: float) -> bool:
+        """A request that failed as a whole counts once, for its first user: it says nothing about the single ones."""
+        verdicts = [judge(outcome) for outcome in outcomes]
+        if breaker.untroubled and all(verdict is Verdict.DELIVERED for verdict in verdicts):
+            return breaker.proved_alive(now)
+        was_closed = breaker.closed
+        if Verdict.DELIVERED not in verdicts and Verdict.REFUSED not in verdicts:
+            breaker.record(work.jobs[0].event.key, verdicts[0], sent_at=work.sent_at, now=now)
+            return breaker.closed != was_closed
+        for job, outcome, verdict in zip(work.jobs, outcomes, verdicts, strict=True):
+            if len(work.jobs) == 1 or not (isinstance(outcome, Failed) and outcome.shared):
+                breaker.record(job.event.key, verdict, sent_at=work.sent_at, now=now)
+        breaker.proved_alive(now)
+        return breaker.closed != was_closed
+
+    def _failed(self, job: Job, failure: Failed, now: float, work: Work) -> None:
+        together = len(work.jobs) > 1
         delay_s: float | None = None
-        if failure.retryable:
-            delay_s = self._policy.delay(job.failures, failure.retry_after_s)
-            job.failures += 1
-        elif failure.shared and together:
+        if together and failure.shared:
             job.alone = True
-            delay_s = 0.0
+            delay_s = self._policy.asked(failure.retry_after_s)
+        elif failure.retryable and work.probe and not work.dead:
+            delay_s = self._policy.asked(failure.retry_after_s)
+        elif failure.retryable:
+            delay_s = self._policy.delay(job.failures, failure.retry_after_s)
+            if delay_s is not None:
+                job.failures += 1
+            elif together and not job.alone:  # not given up for the company that it was in
+                job.alone = True
+                delay_s = self._policy.asked(failure.retry_after_s)
         if self._closing:
             self._resolve(job, Status.UNDELIVERED, job.dead or failure, now)
         elif delay_s is not None:
-            self._sequence += 1
-            heapq.heappush(self._waiting, (now + delay_s, self._sequence, job))
+            self._retry(job, failure, now, delay_s)
         elif job.dead is not None:
-            reason = f"{job.dead.reason}; the dead-letter sink failed too: {failure.reason}"
-            final = Failed(code=job.dead.code, reason=reason, retryable=job.dead.retryable)
-            self._resolve(job, Status.UNDELIVERED, final, now)
-        elif self._bury is not None:
+            self._dead_letter_failed(job, job.dead, failure.reason, now)
+        elif self._bury is not None and self._set_aside(job):
             job.dead, job.sent = failure, self._bury(job.event, failure)
             job.failures, job.alone = 0, False
             self._make_ready(job, now)
         else:
             self._resolve(job, Status.UNDELIVERED, failure, now)
 
+    def _retry(self, job: Job, failure: Failed, now: float, delay_s: float) -> None:
+        must_wait = delay_s > 0 or self._live.breaker.has_failed(job.event.key)
+        if must_wait and not self._set_aside(job):
+            reason = f"{failure.reason}; {_NO_PLACE}"
+            no_place = Failed(code=failure.code, reason=reason, retryable=failure.retryable)
+            self._resolve(job, Status.UNDELIVERED, no_place, now)
+            return
+        self._sequence += 1
+        heapq.heappush(self._waiting, (now + delay_s, self._sequence, job))
+
+    def _dead_letter_failed(self, job: Job, dead: Failed, why: str, now: float) -> None:
+        reason = f"{dead.reason}; the dead-letter sink failed too: {why}"
+        failure = Failed(code=dead.code, reason=reason, retryable=dead.retryable)
+        self._resolve(job, Status.UNDELIVERED, failure, now)
+
     def release(self, work: Work, failure: Failed, now: float) -> None:
         """Take back what was taken but not sent, and give back all else that waits: all of it is undelivered."""
         if work in self._sending:
-            self._sending.remove(work)
-            if work.probe:
-                self._breaker.probe_lost()
+            self._back(work)
         self.give_back(failure, now)
 
     def give_back(self, failure: Failed, now: float) -> None:
         """End everything that is not on its way just now as undelivered."""
         busy = {id(job) for work in self._sending for job in work.jobs}
-        self._live.jobs.clear()
-        self._dead.jobs.clear()
+        self._live.clear()
+        if self._dead is not None:
+            self._dead.clear()
         self._waiting.clear()
         for key, lane in list(self._lanes.items()):
             kept = [job for job in lane if id(job) in busy]
@@ -249,7 +282,8 @@ class Agenda:
 
     def abandon(self, failure: Failed, now: float) -> None:
         """End what is on its way as undelivered: nobody waits for its outcome any more."""
-        self._sending.clear()
+        for work in list(self._sending):
+            self._back(work)
         self.give_back(failure, now)
 
     # -- out -------------------------------------------------------------------------------------------------------
@@ -259,10 +293,10 @@ class Agenda:
         results, self._results = self._results, []
         return results
 
-    @property
-    def sink_down(self) -> bool:
-        """Whether the circuit breaker is open."""
-        return self._breaker.open
+    def is_down(self, *, dead: bool = False) -> bool:
+        """Whether the circuit breaker of the sink, or of the dead-letter sink, is open: nobody's events are taken."""
+        route = self._dead if dead and self._dead is not None else self._live
+        return not route.breaker.closed
 
     @property
     def has_results(self) -> bool:
@@ -274,15 +308,16 @@ class Agenda:
         """How many events were accepted whose results were not collected yet."""
         return self.unresolved + len(self._results)
 
-    def paused(self, now: float) -> bool:
-        """Whether the sink is down and more events are of no use now: not even as the next probe."""
-        return self._breaker.open and (self.unresolved > 0 or self._breaker.wait_s(now) != 0.0)
-
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _make_ready(self, job: Job, now: float) -> None:
-        job.ready_at = now
-        (self._live if job.dead is None else self._dead).jobs.append(job)
+        """Put a job into its line; a dead letter only if its sink is not down, or could be back."""
+        if job.dead is None or self._dead is None:
+            self._live.put(job, now)
+        elif self._dead.admits(job.event.key, now):
+            self._dead.put(job, now)
+        else:
+            self._dead_letter_failed(job, job.dead, "it is down", now)
 
     def _resolve(self, job: Job, status: Status, failure: Failed | None, now: float, code: str = "") -> None:
         """End the first job of a lane. A user whose event is undelivered gets none of the later ones either."""
@@ -301,6 +336,7 @@ class Agenda:
 
     def _result(self, job: Job, status: Status, failure: Failed | None, now: float, code: str = "") -> None:
         self.unresolved -= 1
+        self._failing -= job.failing
         self._results.append(
             Result(
                 event=job.event,

@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from adapter.delivery.agenda import Agenda, Batching, Result, Work
-from adapter.delivery.breaker import Breaker
+from adapter.delivery.agenda import Agenda, Limits, Result
+from adapter.delivery.circuit_breaker import CircuitBreaker
 from adapter.delivery.deadletter import dead_letter_event
 from adapter.delivery.retry import RetryPolicy
+from adapter.delivery.route import Batching, Route, Work
 from adapter.log import Action
 from adapter.model import Event
 from adapter.sinks.base import Failed, Outcome, Sink
@@ -43,7 +44,7 @@ class Delivery:
         concurrency: int = 8,
         capacity: int = 1000,
         batch: Batching = Batching(),  # noqa: B008 (frozen)
-        breaker: Breaker | None = None,
+        breaker: CircuitBreaker | None = None,
         clock: Callable[[], float] = time.monotonic,
         held: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -54,21 +55,17 @@ class Delivery:
             policy: how often and when an event is tried again, at both sinks.
             dead_letter: where events go that the sink does not take; None: they end undelivered.
             concurrency: how many sends may be under way at once.
-            capacity: how many events may be unresolved before `submit` blocks.
+            capacity: how many events of users who have not failed may be unresolved before `submit` blocks; as many
+                may wait for a retry.
             batch: how events are grouped; never more than a sink's `max_batch`.
             breaker: notices that the sink is down; None: one with its defaults.
             clock: a monotonic clock, in seconds.
             held: asked before every send; once it says False nothing is sent and everything ends undelivered.
         """
         self._sink, self._dead_letter = sink, dead_letter
-        self._capacity = capacity
         self._clock, self._held = clock, held
-        self._agenda = Agenda(
-            policy,
-            Batching(min(batch.size, sink.max_batch), batch.seconds),
-            breaker or Breaker(),
-            bury=None if dead_letter is None else lambda event, failure: dead_letter_event(event, failure, sink.target),
-            dead_size=1 if dead_letter is None else min(batch.size, dead_letter.max_batch),
+        self._agenda = make_agenda(
+            sink, policy, dead_letter, batch=batch, breaker=breaker, concurrency=concurrency, capacity=capacity
         )
         lock = threading.Lock()
         self._work = threading.Condition(lock)
@@ -92,7 +89,7 @@ class Delivery:
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with self._room:
-            while self._agenda.unresolved >= self._capacity and not self._closing:
+            while not self._agenda.has_room(event) and not self._closing:
                 left_s = None if deadline is None else deadline - time.monotonic()
                 if left_s is not None and left_s <= 0:
                     return False
@@ -100,7 +97,7 @@ class Delivery:
             if self._closing:
                 return False
             self._agenda.add(event, self._clock())
-            self._work.notify()
+            self._accepted()
         return True
 
     def submit_all(self, events: Sequence[Event], timeout_s: float | None = None) -> int:
@@ -111,14 +108,22 @@ class Delivery:
         """
         if not events or not self.submit(events[0], timeout_s):
             return 0
+        accepted = 1
         with self._work:
-            room = 0 if self._closing else max(0, self._capacity - self._agenda.unresolved)
             now = self._clock()
-            for event in events[1 : 1 + room]:
+            for event in events[1:]:
+                if self._closing or not self._agenda.has_room(event):
+                    break
                 self._agenda.add(event, now)
-            # One is enough: whoever takes work wakes the next one for what is left.
-            self._work.notify()
-        return 1 + min(room, len(events) - 1)
+                accepted += 1
+            self._accepted()
+        return accepted
+
+    def _accepted(self) -> None:
+        # One is enough: whoever takes work wakes the next one for what is left.
+        self._work.notify()
+        if self._agenda.has_results:  # for want of a place an event may have ended at once
+            self._results.notify_all()
 
     def collect(self, timeout_s: float = 0.0) -> list[Result]:
         """The results since the last call; waits up to `timeout_s` for the first one while events are under way."""
@@ -135,9 +140,9 @@ class Delivery:
 
     @property
     def paused(self) -> bool:
-        """Whether the sink is down: the sweep should wait. Probes go on by themselves until the sink is back."""
+        """Whether the sink is down: the sweep should go slower. Probes go on by themselves until the sink is back."""
         with self._work:
-            return self._agenda.paused(self._clock())
+            return self._agenda.is_down()
 
     def close(self, timeout_s: float) -> None:
         """Stop: events not under way end undelivered at once, those under way get `timeout_s` to be answered.
@@ -166,18 +171,18 @@ class Delivery:
     def _run(self) -> None:
         while (work := self._next_work()) is not None:
             outcomes = self._send(work)
-            changed = False
+            changed = down = False
             with self._work:
                 if outcomes is None:
                     self._agenda.release(work, _NOT_HELD, self._clock())
                 else:
                     changed = self._agenda.settle(work, outcomes, self._clock())
-                down, queued = self._agenda.sink_down, self._agenda.unresolved
+                down, queued = self._agenda.is_down(dead=work.dead), self._agenda.unresolved
                 if self._agenda.has_results:
                     self._results.notify_all()
                     self._room.notify_all()
             if changed:
-                self._log_breaker(down=down, queued=queued)
+                self._log_breaker(dead=work.dead, down=down, queued=queued)
 
     def _next_work(self) -> Work | None:
         """Wait for work; None: stop."""
@@ -186,6 +191,9 @@ class Delivery:
                 now = self._clock()
                 work = self._agenda.take(now)
                 wait_s = self._agenda.wait_s(now)
+                if self._agenda.has_results:  # dead letters whose sink is down end here
+                    self._results.notify_all()
+                    self._room.notify_all()
                 if work is not None:
                     if wait_s is not None:
                         self._work.notify()  # somebody else has to take, or to wait for, what comes next
@@ -207,14 +215,50 @@ class Delivery:
         if not name:
             return outcomes
         logger.error("A sink broke its contract: %s", name, extra={"action": Action.SINK_BUG})
-        failure = Failed(code="internal", reason=f"the sink broke its contract: {name}", retryable=True)
+        failure = Failed(code="internal", reason=f"the sink broke its contract: {name}", retryable=True, shared=True)
         return [failure] * len(work.jobs)
 
-    def _log_breaker(self, *, down: bool, queued: int) -> None:
+    def _log_breaker(self, *, dead: bool, down: bool, queued: int) -> None:
+        sink, name = (self._dead_letter, "dead-letter sink") if dead and self._dead_letter else (self._sink, "sink")
         if down:
             logger.warning(
-                "The sink is down; deliveries wait, single probes go on",
-                extra={"action": Action.SINK_DOWN, "sink": self._sink.target, "queued": queued},
+                "The %s takes nobody's events; single probes go on until it does",
+                name,
+                extra={"action": Action.SINK_DOWN, "sink": sink.target, "queued": queued},
             )
         else:
-            logger.info("The sink is back", extra={"action": Action.SINK_BACK, "sink": self._sink.target})
+            logger.info("The %s is back", name, extra={"action": Action.SINK_BACK, "sink": sink.target})
+
+
+def make_agenda(
+    sink: Sink,
+    policy: RetryPolicy,
+    dead_letter: Sink | None = None,
+    *,
+    batch: Batching = Batching(),  # noqa: B008 (frozen)
+    breaker: CircuitBreaker | None = None,
+    concurrency: int = 8,
+    capacity: int = 1000,
+) -> Agenda:
+    """The agenda between these sinks, for `concurrency` workers; the arguments are those of the dispatcher.
+
+    Half of the workers may be busy with users who have failed and with dead letters; the others are left to the rest.
+    """
+    breaker = breaker or _breaker(policy, capacity, max(1, concurrency - 1))
+    live = Route(Batching(min(batch.size, sink.max_batch), batch.seconds), breaker)
+    limits = Limits(capacity=capacity, aside=max(1, concurrency // 2))
+    if dead_letter is None:
+        return Agenda(policy, live, limits=limits)
+    dead = Route(
+        Batching(min(batch.size, dead_letter.max_batch), batch.seconds),
+        _breaker(policy, capacity, limits.aside),
+        dead=True,
+    )
+    return Agenda(policy, live, dead, limits=limits, bury=lambda event, why: dead_letter_event(event, why, sink.target))
+
+
+def _breaker(policy: RetryPolicy, capacity: int, probes: int) -> CircuitBreaker:
+    """One that spreads the probes which a sink may let hang until their time-out evenly over that time."""
+    default = CircuitBreaker()
+    hung_probe_s = max(default.probe_s, policy.timeout_s / probes)
+    return CircuitBreaker(asked=capacity, probes=probes, hung_probe_s=hung_probe_s)

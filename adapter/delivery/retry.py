@@ -2,7 +2,7 @@
 
 The names and the formulas are those of Knative Eventing (pkg/apis/duck/v1/delivery_types.go, pkg/kncloudevents/
 retries.go). There is no jitter, as there: one adapter is one sender, the requests in flight are bounded, and the
-circuit breaker lets a single probe through when the sink is down, so there is no herd to spread.
+circuit breaker lets single probes through when the sink is down, so there is no herd to spread.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ class RetryPolicy:
         else:
             # 2**60 delays are beyond every limit below, and beyond 2**1023 floats end.
             wait_s = self.backoff_delay_s * 2.0 ** min(attempt, 60)
+        return min(max(wait_s, self.asked(retry_after_s)), MAX_WAIT_S)
+
+    def asked(self, retry_after_s: float | None) -> float:
+        """What a Retry-After counts for, in seconds: an attempt that is no retry waits for that long alone."""
         longest_s = DEFAULT_RETRY_AFTER_MAX_S if self.retry_after_max_s is None else self.retry_after_max_s
-        asked_s = min(retry_after_s or 0.0, longest_s)
-        return min(max(wait_s, asked_s), MAX_WAIT_S)
+        return min(retry_after_s or 0.0, longest_s, MAX_WAIT_S)

@@ -13,8 +13,8 @@ from adapter.sinks.base import Delivered, Failed, Outcome
 
 #: Besides 5xx. 404 and 409 are among them: a route that is not there yet, a conflict that passes.
 _RETRYABLE = frozenset({404, 408, 409, 429})
-#: Statuses that speak about the content of the request, not about its sender: in a batch, about one event perhaps.
-_ABOUT_CONTENT = frozenset({400, 413, 415, 422, 431})
+#: Statuses that no event of a batch is to blame for: they speak about the sender, or about the sink as a whole.
+_ABOUT_NO_EVENT = frozenset({401, 405, 407, 429, 502, 503, 504})
 #: knativeerrordata has room for no more.
 BODY_MAX = 1024
 
@@ -42,7 +42,7 @@ def read_answer(status: int, *, retry_after: str | None, now_s: float, body: byt
         retryable=status >= 500 or status in _RETRYABLE,
         retry_after_s=parse_retry_after(retry_after, now_s) if retry_after else None,
         body=body[:BODY_MAX],
-        shared=status in _ABOUT_CONTENT,
+        shared=status >= 400 and status not in _ABOUT_NO_EVENT,
     )
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from adapter.delivery.agenda import Agenda, Batching, Result, Status, Work
-from adapter.delivery.breaker import Breaker
+from adapter.delivery.agenda import Agenda, Limits, Result, Status
+from adapter.delivery.circuit_breaker import CircuitBreaker
 from adapter.delivery.deadletter import dead_letter_event
 from adapter.delivery.retry import RetryPolicy
+from adapter.delivery.route import Batching, Route, Work
 from adapter.model import Event
+from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed, Outcome
 from tests.unit.delivery_support import DOWN, OK, REFUSED, make_event
 
-POLICY = RetryPolicy(retry=2, backoff_delay_s=1)
 STOPPED = Failed(code="closed", reason="stopped", retryable=True)
 
 
@@ -24,8 +26,30 @@ def bury(event: Event, failure: Failed) -> Event:
     return dead_letter_event(event, failure, "fake:")
 
 
-def agenda(*, size: int = 1, seconds: float = 0, users: int = 100, dead: bool = False) -> Agenda:
-    return Agenda(POLICY, Batching(size, seconds), Breaker(users=users), bury=bury if dead else None, dead_size=size)
+def agenda(
+    *, size: int = 1, seconds: float = 0, signs: int = 100, dead: bool = False, retry: int = 2, capacity: int = 1000
+) -> Agenda:
+    """`signs` of an outage in a row open the breaker."""
+    batching = Batching(size, seconds)
+    return Agenda(
+        RetryPolicy(retry=retry, backoff_delay_s=1),
+        Route(batching, CircuitBreaker(signs=signs, users=signs)),
+        Route(batching, CircuitBreaker(), dead=True) if dead else None,
+        limits=Limits(capacity=capacity),
+        bury=bury if dead else None,
+    )
+
+
+def take(agenda: Agenda, now: float = 0) -> Work:
+    """What is to be sent now: something, the test says."""
+    work = agenda.take(now)
+    assert work is not None
+    return work
+
+
+def results(agenda: Agenda) -> dict[str, Status]:
+    """What became of whose event."""
+    return {result.event.key: result.status for result in agenda.collect()}
 
 
 def send(agenda: Agenda, outcome: Outcome, now: float) -> list[str]:
@@ -189,60 +213,197 @@ def test_the_next_event_of_a_user_waits_for_the_dead_letter_of_the_first() -> No
 
 
 def test_when_the_sink_is_down_single_probes_go_and_the_queue_stays() -> None:
-    subject = agenda(users=3)
+    subject = agenda(signs=3)
     for number in range(20):
         subject.add(make_event(str(number)), 0)
     assert len(send(subject, DOWN, 0)) == 3
-    assert subject.paused(0)
-    sent = {now: len(send(subject, DOWN, now)) for now in range(1, 20)}
-    assert {now: count for now, count in sent.items() if count} == {1: 1, 3: 1, 7: 1, 15: 1}
-    assert subject.unresolved + len(subject.collect()) == 20
+    assert subject.is_down()
+    sent = {now: len(send(subject, DOWN, now)) for now in (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5)}
+    assert {now: count for now, count in sent.items() if count} == {1.5: 1, 3: 1, 4.5: 1}
+    assert subject.collect() == []
+
+
+def test_a_probe_uses_up_nobodys_attempts() -> None:
+    subject = agenda(signs=2, retry=2)
+    subject.add(make_event("ann"), 0)
+    sent = sum(len(send(subject, DOWN, now)) for now in range(0, 600, 2))
+    assert sent > 100
+    assert subject.collect() == []
+    send(subject, OK, 602)
+    assert results(subject) == {"ann": Status.DELIVERED}
+
+
+def test_a_probe_is_the_newest_event_of_a_user_who_has_not_failed() -> None:
+    subject = agenda(signs=3)
+    for number in range(10):
+        subject.add(make_event(str(number)), 0)
+    send(subject, DOWN, 0)
+    subject.add(make_event("new"), 1)
+    probe = take(subject, 1.5)
+    assert probe.probe
+    assert [job.event.key for job in probe.jobs] == ["new"]
+
+
+def test_where_everybody_failed_a_probe_is_of_a_user_who_did_so_with_the_others() -> None:
+    subject = agenda(signs=3, retry=100)
+    subject.add(make_event("refused"), 0)
+    subject.settle(take(subject), [DOWN], 0)
+    subject.add(make_event("fine"), 0)
+    subject.settle(take(subject), [OK], 0)
+    for key in "abc":
+        subject.add(make_event(key), 0.5)
+        subject.settle(take(subject, 0.5), [DOWN], 0.6)
+    assert subject.is_down()
+    probes = []
+    for now in (3, 5, 7):
+        work = take(subject, now)
+        probes.append(work.jobs[0].event.key)
+        subject.settle(work, [DOWN], now)
+    assert sorted(probes) == ["a", "b", "c"]
+
+
+def test_a_hanging_probe_does_not_keep_the_next_from_finding_the_sink_back() -> None:
+    subject = Agenda(RetryPolicy(), Route(Batching(), CircuitBreaker(signs=3, probes=7)))
+    for number in range(20):
+        subject.add(make_event(str(number)), 0)
+    send(subject, DOWN, 0)
+    hanging = take(subject, 1.5)
+    assert subject.take(5) is None
+    following = take(subject, 5.5)
+    assert subject.settle(following, [OK], 5.5)
+    assert len(send(subject, OK, 5.5)) == 18
+    subject.settle(hanging, [DOWN], 31.5)
+    assert not subject.is_down()
+
+
+def test_answers_about_single_events_let_everybody_be_asked_once_before_it_is_an_outage() -> None:
+    subject = agenda(signs=5)
+    for number in range(50):
+        subject.add(make_event(str(number)), 0)
+    error = Failed(code="500", reason="the sink answered 500", retryable=True)
+    assert len(send(subject, error, 0)) == 50
+    assert subject.is_down()
+    assert [len(send(subject, error, now)) for now in (1, 1.5, 2, 3)] == [0, 1, 0, 1]
+    subject.add(make_event("healthy"), 3.1)
+    assert len(send(subject, OK, 3.1)) == 1 + 50
+    assert not subject.is_down()
 
 
 def test_one_failed_batch_is_no_outage() -> None:
-    subject = agenda(size=10, users=3)
+    subject = agenda(size=10, signs=3)
     for number in range(50):
         subject.add(make_event(str(number)), 0)
     for _ in range(2):
-        work = subject.take(0)
-        assert work is not None
-        assert not subject.settle(work, [DOWN] * 10, 0)
-    work = subject.take(0)
-    assert work is not None
-    assert subject.settle(work, [DOWN] * 10, 0)
-    assert subject.paused(0)
+        assert not subject.settle(take(subject), [DOWN] * 10, 0)
+    assert subject.settle(take(subject), [DOWN] * 10, 0)
+    assert subject.is_down()
 
 
 def test_a_batch_with_one_success_shows_the_sink_alive() -> None:
-    subject = agenda(size=2, users=2)
+    subject = agenda(size=2, signs=2)
     for number in range(20):
         subject.add(make_event(str(number)), 0)
-    while work := subject.take(0):
-        assert not subject.settle(work, [DOWN, OK], 0)
-    assert not subject.paused(0)
+    for _ in range(10):
+        assert not subject.settle(take(subject), [DOWN, OK], 0)
+    assert not subject.is_down()
+
+
+@pytest.mark.parametrize("code", ["400", "404", "408", "409", "500"])
+def test_one_refused_event_takes_none_of_its_batch_with_it(code: str) -> None:
+    subject = agenda(size=10)
+    for number in range(10):
+        subject.add(make_event(str(number)), 0)
+    answer = read_answer(int(code), retry_after=None, now_s=0)
+    for now in range(10):
+        while work := subject.take(now):
+            refused = any(job.event.key == "3" for job in work.jobs)
+            subject.settle(work, [answer if refused else OK] * len(work.jobs), now)
+    ends = results(subject)
+    assert ends.pop("3") is Status.UNDELIVERED
+    assert set(ends.values()) == {Status.DELIVERED}
+    assert len(ends) == 9
+
+
+@pytest.mark.parametrize("code", ["503", "timeout"])
+def test_an_event_is_not_given_up_for_the_company_that_it_was_in(code: str) -> None:
+    subject = agenda(size=10)
+    for number in range(10):
+        subject.add(make_event(str(number)), 0)
+    answer = Failed(code=code, reason="no", retryable=True)
+    for now in range(20):
+        while work := subject.take(now):
+            refused = any(job.event.key == "3" for job in work.jobs)
+            subject.settle(work, [answer if refused else OK] * len(work.jobs), now)
+    ends = results(subject)
+    assert ends.pop("3") is Status.UNDELIVERED
+    assert set(ends.values()) == {Status.DELIVERED}
 
 
 def test_delivery_resumes_by_itself_when_a_probe_gets_through() -> None:
-    subject = agenda(users=3)
+    subject = agenda(signs=3)
     for number in range(20):
         subject.add(make_event(str(number)), 0)
     send(subject, DOWN, 0)
-    assert len(send(subject, OK, 1)) == 20
-    assert not subject.paused(1)
-    assert {result.status for result in subject.collect()} == {Status.DELIVERED}
+    assert len(send(subject, OK, 1.5)) == 20
+    assert not subject.is_down()
+    assert set(results(subject).values()) == {Status.DELIVERED}
 
 
-def test_a_sweep_may_go_on_when_nothing_is_left_to_probe_with() -> None:
-    subject = Agenda(RetryPolicy(retry=0), Batching(), Breaker(users=3))
-    for number in range(3):
-        subject.add(make_event(str(number)), 0)
+def test_users_who_fail_leave_workers_to_the_others() -> None:
+    subject = agenda(retry=100)
+    for number in range(20):
+        subject.add(make_event(f"bad-{number}"), 0)
+    send(subject, Failed(code="404", reason="no", retryable=True), 0)
+    subject.add(make_event("fine"), 0)
+    send(subject, OK, 0)
+    hanging = [work for _ in range(20) if (work := subject.take(1)) is not None]
+    assert len(hanging) == Limits().aside
+    assert subject.wait_s(1) is None
+    subject.add(make_event("healthy"), 1)
+    assert take(subject, 1).jobs[0].event.key == "healthy"
+
+
+def test_users_who_fail_leave_places_to_the_others() -> None:
+    subject = agenda(retry=100, capacity=10)
+    subject.add(make_event("fine"), 0)
+    send(subject, OK, 0)
+    for number in range(10):
+        subject.add(make_event(f"bad-{number}"), 0)
     send(subject, DOWN, 0)
-    assert subject.unresolved == 0
-    assert subject.paused(0.5)
-    assert not subject.paused(1)
-    subject.add(make_event("next"), 1)
-    assert len(send(subject, OK, 1)) == 1
-    assert not subject.paused(1)
+    more = [make_event(f"more-{number}") for number in range(5)]
+    for event in more:
+        assert subject.has_room(event)
+        subject.add(event, 0)
+    send(subject, DOWN, 0)
+    subject.collect()
+    assert subject.has_room(make_event("healthy"))
+    subject.add(more[0], 0)
+    (result,) = subject.collect()
+    assert result.failure is not None
+    assert (result.status, result.failure.code) == (Status.UNDELIVERED, "deferred")
+
+
+def test_a_dead_letter_sink_that_is_down_gets_single_probes_and_holds_nobody() -> None:
+    subject = agenda(dead=True)
+    for number in range(100):
+        subject.add(make_event(str(number)), 0)
+    letters = 0
+    while work := subject.take(0):
+        letters += work.dead
+        subject.settle(work, [DOWN if work.dead else REFUSED] * len(work.jobs), 0)
+    assert letters == 5
+    assert not subject.is_down()
+    assert subject.is_down(dead=True)
+    send(subject, DOWN, 1)
+    ends = results(subject)
+    assert len(ends) >= 95
+    assert set(ends.values()) == {Status.UNDELIVERED}
+    subject.add(make_event("next"), 10)
+    work = take(subject, 10)
+    subject.settle(work, [REFUSED], 10)
+    assert send(subject, OK, 10) != []
+    assert not subject.is_down(dead=True)
+    assert results(subject)["next"] is Status.DEAD_LETTERED
 
 
 def test_an_event_counts_until_its_result_is_collected() -> None:
@@ -284,7 +445,7 @@ class AnyHistory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.subject = agenda(size=3, seconds=1, users=4, dead=True)
+        self.subject = agenda(size=3, seconds=1, signs=4, dead=True, capacity=4)
         self.under_way: list[Work] = []
         self.submitted: dict[str, list[str]] = defaultdict(list)
         self.results: dict[str, Result] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapter.delivery import Batching, Breaker, Delivery, Result, RetryPolicy, Status
+from adapter.delivery import Batching, CircuitBreaker, Delivery, Result, RetryPolicy, Status
 from adapter.model import Event
 from adapter.sinks.base import Outcome
 from tests.unit.delivery_support import DOWN, OK, REFUSED, FakeSink, make_event
@@ -225,7 +225,7 @@ def test_it_pauses_while_the_sink_is_down_and_resumes_by_itself() -> None:
     down = threading.Event()
     down.set()
     sink = FakeSink(lambda _: DOWN if down.is_set() else OK)
-    breaker = Breaker(users=3, first_probe_s=0.02, max_probe_s=0.05)
+    breaker = CircuitBreaker(signs=3, probe_s=0.03)
     with delivering(sink, RetryPolicy(retry=1000, backoff_delay_s=0.0), breaker=breaker) as delivery:
         for number in range(40):
             delivery.submit(make_event(str(number)))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapter.delivery import BackoffPolicy, Breaker, RetryPolicy
+from adapter.delivery import BackoffPolicy, CircuitBreaker, RetryPolicy
+from adapter.delivery.verdict import ALIVE_STATUSES, OUTAGE_STATUSES
 from adapter.http1 import IDLE_MAX_S
+from adapter.service import ONCE_PATIENCE_S
 from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed
 from adapter.variables import VARIABLES
@@ -30,10 +32,15 @@ def test_the_retryable_statuses_are_those_of_the_code() -> None:
 
 
 def test_the_statuses_that_split_a_batch_are_those_of_the_code() -> None:
-    (listed,) = re.findall(r"blames the content \(([\d, ]+)\)", TEXT)
+    (listed,) = re.findall(r"any 4xx or 5xx but ([\d,\sand]+)\)", TEXT)
     answers = {status: read_answer(status, retry_after=None, now_s=0) for status in range(300, 600)}
     shared = {status for status, answer in answers.items() if isinstance(answer, Failed) and answer.shared}
-    assert {int(code) for code in listed.split(",")} == shared
+    assert {int(code) for code in re.findall(r"\d+", listed)} == set(range(400, 600)) - shared
+
+
+def test_the_signs_of_an_outage_are_those_of_the_code() -> None:
+    assert set(re.findall(r"\b\d{3}\b", row("sign of an outage"))) == OUTAGE_STATUSES
+    assert set(re.findall(r"\b\d{3}\b", row("refused"))) == ALIVE_STATUSES
 
 
 @pytest.mark.parametrize(("label", "policy"), [("`exponential`", "exponential"), ("`linear`", "linear")])
@@ -43,23 +50,14 @@ def test_the_waits_are_those_of_the_code(label: str, policy: str) -> None:
     assert [retry.delay(attempt) for attempt in range(4)] == pytest.approx(documented)
 
 
-def test_the_probes_are_those_of_the_code() -> None:
-    (listed,) = re.findall(r"probes after ([\d,\s]+), \.\.\. seconds", TEXT)
-    breaker, now, waits = Breaker(), 0.0, []
-    users = 0
-    while not breaker.open:
-        users += 1
-        breaker.failed(str(users), now)
-    for _ in range(7):
-        wait_s = breaker.wait_s(now)
-        assert wait_s is not None
-        waits.append(wait_s)
-        now += wait_s
-        breaker.probe()
-        breaker.failed("1", now, probe=True)
-    assert [float(number) for number in listed.split(",")] == waits
-    assert users == 5
-    assert "failures of requests for five different users" in TEXT
+def test_the_numbers_of_the_circuit_breaker_are_those_of_the_code() -> None:
+    breaker = CircuitBreaker()
+    assert f"- {breaker.signs} signs of an outage in a row" in TEXT
+    assert f"- failures of {breaker.users} users" in TEXT
+    assert f"After {breaker.asked:,} such users" in TEXT
+    assert f"one every {breaker.probe_s} seconds" in TEXT
+    assert f"({RetryPolicy().timeout_s / 7:.1f} seconds apart by default)" in TEXT
+    assert f"give up after {ONCE_PATIENCE_S:.0f} seconds" in TEXT
 
 
 def test_every_variable_that_is_named_exists() -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 
 import pytest
 
-from adapter.delivery import Batching, Breaker, Delivery, Result, RetryPolicy, Status
+from adapter.delivery import Batching, CircuitBreaker, Delivery, Result, RetryPolicy, Status
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
 from tests.unit.delivery_support import make_event
@@ -60,7 +60,7 @@ def test_everything_arrives_in_order_at_a_sink_that_misbehaves_every_third_time(
             RetryPolicy(retry=100, backoff_delay_s=0.0),
             capacity=50,
             batch=Batching(10, 0.01),
-            breaker=Breaker(users=3, first_probe_s=0.01, max_probe_s=0.02),
+            breaker=CircuitBreaker(signs=3, users=3, probe_s=0.01),
         )
         events = [make_event(f"user-{number % 20}") for number in range(300)]
         for event in events:
