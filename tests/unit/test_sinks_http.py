@@ -167,10 +167,10 @@ def test_an_unknown_host_is_a_retryable_failure(monkeypatch: pytest.MonkeyPatch)
     assert (outcome.code, outcome.retryable) == ("dns", True)
 
 
-def test_a_batch_is_refused_as_a_whole_only_for_its_content(server: SinkServer) -> None:
+def test_a_batch_is_refused_as_a_whole_only_for_what_no_event_of_it_is_to_blame_for(server: SinkServer) -> None:
     sink = HttpSink(server.url, HttpOptions(mode=ContentMode.BATCHED, batch_size=3))
     events = [make_event(str(number)) for number in range(3)]
-    for status, shared in ((400, True), (413, True), (403, False)):
+    for status, shared in ((400, True), (403, True), (409, True), (500, True), (401, False), (503, False)):
         server.script.append(Answer(status))
         assert [failed(outcome).shared for outcome in sink.send(events)] == [shared] * 3
     sink.close()
