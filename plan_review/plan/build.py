@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from plan_review.plan.configuration import Configuration, read_configuration
-from plan_review.plan.leaks import Leak, redact
+from plan_review.plan.leaks import Leak, redact, suspicion
 from plan_review.plan.literals import configuration_leaks, variable_leaks
 from plan_review.plan.model import Action, Change, FailedCheck, Invocation, Plan
 from plan_review.plan.sides import Sides, Sources
@@ -260,5 +260,11 @@ def _attribute(item: RawRelevant) -> str:
 
 def _failed(check: RawCheck) -> Iterator[FailedCheck]:
     if check.status in ("fail", "error"):
-        messages = [p.message or "" for i in check.instances or () for p in i.problems or ()]
+        messages = [_harmless(p.message or "") for i in check.instances or () for p in i.problems or ()]
         yield FailedCheck(check.address.to_display or "a check", check.status, tuple(m for m in messages if m))
+
+
+def _harmless(message: str) -> str:
+    """What a check says may hold any value of the plan."""
+    why = suspicion(message, "")
+    return f"(hidden: looks like {why})" if why else message

@@ -13,31 +13,23 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from functools import lru_cache
 
-from plan_review.plan.values import Value, hide
+from plan_review.plan.shapes import command_secret, may_hold_shape, shape_of, unpacked
+from plan_review.plan.values import Value, hide, mask
 
-_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("an AWS access key id", re.compile(r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b")),
-    ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
-    ("a GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,})")),
-    ("a GitLab token", re.compile(r"\bglpat-[\w-]{20,}")),
-    ("a Slack token", re.compile(r"\bxox[abprs]-[\w-]{10,}")),
-    ("a Stripe key", re.compile(r"\b[rs]k_live_[0-9a-zA-Z]{20,}")),
-    ("a Google API key", re.compile(r"\bAIza[\w-]{35}\b")),
-    ("a signed token (JWT)", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-    ("a URL with a password", re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@${}]+@", re.IGNORECASE)),
-)
-#: One cheap look that fails for nearly every text, before the list above.
-_ANY_SHAPE = re.compile(
-    r"AKIA|ASIA|PRIVATE KEY|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|k_live_|AIza|eyJ|:[^/\s@]+@", re.IGNORECASE
-)
 _SECRET_NAME = re.compile(
-    r"(?:^|_)(?:password|passwd|passphrase|secret|secret_?string|secret_?binary|secret_?key|secret_?access_?key"
-    r"|private_?key|auth_?token|access_?token|token|api_?key|client_?secret|credentials?|connection_?string)(?:_value)?$"
+    r"(?:^|_)(?:pass|pw|pwd|pin|secret|secret_?string|secret_?binary|secret_?key|secret_?access_?key"
+    r"|private_?key|private_?key_?pem|auth_?token|access_?token|refresh_?token|bearer_?token|token|api_?key|client_?secret"
+    r"|credentials?|connection_?string|account_?key|master_?key|encryption_?key|signing_?key|license_?key)(?:_value|_wo)?$"
+    r"|(?:password|passwd|passphrase|secret_?key|api_?key)(?:_value|_plain|_plaintext|_wo|_\d+)?$"
 )
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+#: Names of environment variables that hold a secret if the value looks like one.
+_WEAK_NAME = re.compile(r"(?:^|_)(?:auth|key|dsn|salt|seed|signature|cookie|session|license|hmac|cred)(?:_\d+)?$")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 #: A place with a secret's name that holds one of these only says where the secret is, or that there is none.
 _HARMLESS = re.compile(
-    r"arn:.*|/[\w./-]+|\$\{.*\}|(?:true|false|null|none|yes|no|optional|required|enabled|disabled)|\d{1,5}"
+    # Paths are written in lower case; a password that begins with a slash seldom is.
+    r"arn:.*|(?-i:(?:/[a-z0-9._-]*[a-z][a-z0-9._-]*){2,}/?)|\$\{.*\}"
+    r"|(?:true|false|null|none|yes|no|optional|required|enabled|disabled)"
     r"|[a-z][a-z0-9+.-]*://[^@]*|.{0,2}|test|mock|dummy|fake|example|redacted|x+|\*+",
     re.IGNORECASE | re.DOTALL,
 )
@@ -45,6 +37,12 @@ _AWS_SECRET_KEY = re.compile(r"[A-Za-z0-9/+]{40}")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 #: Names (`eu-central-1_AbCdEfGhI`) are made of short words; random keys have long ones.
 _RUN_MIN = 16
+_KEY_MIN = 20
+#: Texts inside of texts inside of texts are looked into.
+_WRAPPED_MAX = 3
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+#: What the value of a pair of name and value is called.
+_VALUES = frozenset({"value", "Value", "insecure_value", "default", "DefaultValue", "ParameterValue"})
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_.~-]{20,200}")
 _ENVIRONMENTS = ("environment", "variables", "env")
 #: Bits per character: English text and identifiers have 3 to 4, random base64 of 40 characters about 5.
@@ -60,25 +58,19 @@ class Clue(Flag):
     PLACE = auto()
 
 
-#: In lower case. A JSON text without any of these holds no secret that could be found.
-_SHAPE_CLUES = (
-    b"akia",
-    b"asia",
-    b"private key",
-    b"ghp_",
-    b"gho_",
-    b"ghu_",
-    b"ghs_",
-    b"ghr_",
-    b"github_pat_",
-    b"glpat-",
-    b"xox",
-    b"k_live_",
-    b"aiza",
-    b"eyj",
-)
+#: In lower case. A JSON text without any of these names no place of a secret, and holds no command with one.
 _PLACE_CLUES = (
     b"pass",
+    b"pw",
+    b"pin",
+    b"auth",
+    b"license",
+    b"key",
+    b"curl",
+    b"mysql",
+    b" login",
+    b"user_data",
+    b"base64",
     b"secret",
     b"private",
     b"token",
@@ -109,19 +101,15 @@ def redact(value: Value, path: str = "", name: str = "", *, shapes: bool = True)
         name: what the place of `value` is called.
         shapes: False when it is known that nothing in it looks like a key of a known format.
     """
-    found = _Search(shapes)
+    found = _Search(shapes=shapes)
     return found.walk(value, path, name, environment=False), found.leaks
 
 
 def find_clues(data: bytes) -> Clue:
     """Whether there is any use in looking for secrets in a value that is written like this as JSON."""
+    clues = Clue.SHAPE if may_hold_shape(data) else Clue(0)
     lowered = data.lower()
-    # Plain loops: this runs over every byte of a large plan, and `any` with a generator takes twice the time.
-    clues = Clue.SHAPE if b"://" in lowered and b"@" in lowered else Clue(0)
-    for clue in _SHAPE_CLUES:
-        if clue in lowered:
-            clues |= Clue.SHAPE
-            break
+    # A plain loop: this runs over every byte of a large plan, and `any` with a generator takes twice the time.
     for clue in _PLACE_CLUES:
         if clue in lowered:
             return clues | Clue.PLACE
@@ -129,13 +117,14 @@ def find_clues(data: bytes) -> Clue:
 
 
 class _Search:
-    def __init__(self, shapes: bool) -> None:  # noqa: FBT001 - private
+    def __init__(self, *, shapes: bool, depth: int = 0) -> None:
         self._shapes = shapes
+        self._depth = depth
         self.leaks: list[Leak] = []
 
     def walk(self, value: Value, path: str, name: str, *, environment: bool) -> Value:
         if isinstance(value, str):
-            why = suspicion(value, name, environment=environment, shapes=self._shapes)
+            why = suspicion(value, name, environment=environment, shapes=self._shapes, depth=self._depth)
             if not why:
                 return value
             self.leaks.append(Leak(path or name, why))
@@ -147,7 +136,7 @@ class _Search:
                 key: self.walk(
                     item,
                     f"{path}.{key}" if path else key,
-                    pair if pair and key.lower() == "value" else key,
+                    pair if pair and key in _VALUES else key,
                     environment=inside,
                 )
                 for key, item in value.items()
@@ -162,9 +151,9 @@ class _Search:
 
 
 def _name_of_pair(value: dict[str, Value]) -> str:
-    """The name of an environment variable that is written as an object with a name and a value."""
-    if "value" in value or "Value" in value:
-        for key in ("name", "Name", "key", "Key"):
+    """The name of an environment variable or parameter that is written as an object with a name and a value."""
+    if not _VALUES.isdisjoint(value):
+        for key in ("name", "Name", "key", "Key", "ParameterKey"):
             name = value.get(key)
             if isinstance(name, str):
                 return name
@@ -176,7 +165,7 @@ def _label(item: Value, index: int) -> str:
     return name if isinstance(name, str) and name and len(name) < 60 else str(index)
 
 
-def suspicion(value: str, name: str, *, environment: bool = False, shapes: bool = True) -> str:
+def suspicion(value: str, name: str, *, environment: bool = False, shapes: bool = True, depth: int = 0) -> str:
     """What the text seems to be, in words, or nothing.
 
     Args:
@@ -184,25 +173,54 @@ def suspicion(value: str, name: str, *, environment: bool = False, shapes: bool 
         name: what its place is called (an attribute or an environment variable).
         environment: the place is an environment variable: opaque random text is suspicious whatever its name.
         shapes: False when nothing can look like a key of a known format.
+        depth: how many texts this one was wrapped in.
     """
     if len(value) < 3:
         return ""
-    if shapes and _ANY_SHAPE.search(value):
-        for what, shape in _SHAPES:
-            if shape.search(value):
-                return what
+    what = shape_of(value) if shapes else ""
+    if what:
+        return what
     if is_secret_name(name) and not _HARMLESS.fullmatch(value.strip()):
         return f"the value of {name!r}"
-    if environment and _OPAQUE.fullmatch(value) and _is_random(value):
+    if environment and _OPAQUE.fullmatch(value) and (_is_random(value) or (_has_weak_name(name) and _is_key(value))):
         return "a random key"
-    return ""
+    return _inside(value, depth) if depth < _WRAPPED_MAX else ""
+
+
+def _inside(value: str, depth: int) -> str:
+    """What a text holds that has a form of its own: a command, JSON, base64."""
+    if value[0] in "{[":
+        opened = mask(value)
+        if not isinstance(opened, str):
+            search = _Search(shapes=True, depth=depth + 1)
+            search.walk(opened, "", "", environment=False)
+            return search.leaks[0].why if search.leaks else ""
+    what = command_secret(value)
+    if what:
+        return what
+    text = unpacked(value)
+    return suspicion(text, "", depth=depth + 1) if text else ""
+
+
+def _has_weak_name(name: str) -> bool:
+    return bool(_WEAK_NAME.search(_snake(name)))
+
+
+def _is_key(value: str) -> bool:
+    """Letters and digits without a break, as keys are; a UUID or a path isn't."""
+    longest = max(_SEPARATORS.split(value), key=len)
+    return len(longest) >= _KEY_MIN and any(map(str.isdigit, longest)) and any(map(str.isalpha, longest))
 
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a place of this name usually holds a secret itself (not a pointer to one)."""
-    snake = _CAMEL.sub("_", name).lower().replace("-", "_").replace(".", "_")
-    return bool(_SECRET_NAME.search(snake))
+    return bool(_SECRET_NAME.search(_snake(name)))
+
+
+@lru_cache(maxsize=4096)
+def _snake(name: str) -> str:
+    return _NO_WORD.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
 
 
 def _is_random(value: str) -> bool:

@@ -34,6 +34,7 @@ class Sides:
         self._raw = raw
         self._configuration = configuration
         self._sources = sources
+        self._name = raw.name if raw.mode == "output" else ""
         actions = raw.change.actions
         # What Terraform forgets stays in AWS as it is.
         self._stays = actions == ["forget"]
@@ -103,22 +104,26 @@ class Sides:
     @cached_property
     def sensitive_after(self) -> tuple[str, ...]:
         """The same, after the change."""
-        if self._stays or self._same:
+        if self._stays:
             return self.sensitive_before
         return tuple(hidden_paths(self._after[2])) if _marked(self._raw.change.after_sensitive) else ()
 
     @cached_property
     def _clues_before(self) -> Clue:
-        return find_clues(_bytes(self._raw.change.before))
+        return self._clues(self._raw.change.before)
 
     @cached_property
     def _clues_after(self) -> Clue:
-        return self._clues_before if self._stays or self._same else find_clues(_bytes(self._raw.change.after))
+        return self._clues_before if self._stays or self._same else self._clues(self._raw.change.after)
+
+    def _clues(self, value: msgspec.Raw) -> Clue:
+        # The value of an output is called what the output is called, which stands outside of it.
+        return Clue.SHAPE | Clue.PLACE if self._name else find_clues(_bytes(value))
 
     @cached_property
     def _before(self) -> _Read:
         change = self._raw.change
-        return _read(change.before, None, change.before_sensitive, self._clues_before, None)
+        return _read(change.before, None, change.before_sensitive, self._clues_before, None, self._name)
 
     @cached_property
     def _after(self) -> _Read:
@@ -127,14 +132,21 @@ class Sides:
             return None, (), None
         if self._stays or (self._same and change.before_sensitive == change.after_sensitive):
             return self._before
-        return _read(change.after, change.after_unknown, change.after_sensitive, self._clues_after, self._names)
+        return _read(
+            change.after, change.after_unknown, change.after_sensitive, self._clues_after, self._names, self._name
+        )
 
     def _names(self, path: tuple[str | int, ...]) -> tuple[str, ...]:
         return self._configuration.texts(self._raw.address, *path)
 
 
 def _read(
-    value: msgspec.Raw, unknown: msgspec.Raw | None, sensitive: msgspec.Raw, clues: Clue, names: Namer | None
+    value: msgspec.Raw,
+    unknown: msgspec.Raw | None,
+    sensitive: msgspec.Raw,
+    clues: Clue,
+    names: Namer | None,
+    name: str,
 ) -> _Read:
     """Decode, mask and search. The last part of the answer only serves to find what is marked: it stays in here."""
     data = _bytes(value)
@@ -145,7 +157,7 @@ def _read(
         masked = mask(masked, over, marked, names)
     if not clues:
         return masked, (), masked
-    shown, leaks = redact(masked, shapes=Clue.SHAPE in clues)
+    shown, leaks = redact(masked, name and "value", name, shapes=Clue.SHAPE in clues)
     return shown, tuple(leaks), masked
 
 

@@ -68,6 +68,39 @@ CASES = (
         hides=("Pr0d",),
     ),
     Case(
+        "secrets",
+        {
+            "no-plaintext-secret": (
+                "aws_instance.i: user_data",
+                *(f"variables.{name} holds" for name in ("DATABASE_URL", "SLACK_WEBHOOK", "DB_PASSWORD", "PIN_SECRET")),
+                *(f"variables.{name} holds" for name in ("ADMIN_PW", "OPENAI_KEY", "NPM", "SENDGRID", "TWILIO_AUTH")),
+                "aws_ssm_parameter.p: insecure_value holds",
+                "aws_cloudformation_stack.c: parameters.DBPassword holds",
+                "aws_db_instance.d: password holds",
+                "var.db_pw holds",
+                "var.token holds",
+            )
+        },
+        hides=(
+            "Sup3r",
+            "pa$$",
+            "T00000000",
+            "abcDEF",
+            "12345",
+            "hunter2",
+            "sk-proj",
+            "npm_",
+            "SG.",
+            "0123456789abcdef",
+        ),
+    ),
+    Case(
+        "provisioner",
+        {"no-plaintext-secret": ("terraform_data.x.provisioner.command holds a password in a command",)},
+        says=("runs a command where the plan is applied (local-exec: mysql …)",),
+        hides=("S3cret",),
+    ),
+    Case(
         "actions_checks",
         {
             "no-destroy": ("action.aws_lambda_invoke.wipe is invoked as asked for",),

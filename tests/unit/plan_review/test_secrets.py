@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from typing import Any
 
 import pytest
 
 from plan_review import run
-from plan_review.plan.leaks import suspicion
 from plan_review.plan.values import UNKNOWN, Hidden, hide, mask, show
 from plan_review.report import Review
 from tests.unit.plan_review.support import PLANS, gate, kept, plan, resource, review
@@ -191,43 +192,39 @@ def test_literals_of_providers_and_provisioners_are_searched() -> None:
     assert CANARY not in everything(item)
 
 
-@pytest.mark.parametrize(
-    ("value", "name", "environment"),
-    [
-        ("AKIAIOSFODNN7EXAMPLE", "anything", False),
-        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "anything", False),
-        ("ghp_" + "a1B2" * 9, "anything", False),
-        ("xoxb-123456789012-abcdef", "anything", False),
-        ("postgres://app:hunter2@db:5432/x", "anything", False),
-        ("hunter2", "password", False),
-        ("hunter2", "dbPassword", False),
-        ("hunter2", "API-KEY", False),
-        ("q8ZtV2mX9LpKc4RwYb7NsD3f", "X", True),
-    ],
-)
-def test_what_looks_like_a_secret(value: str, name: str, environment: bool) -> None:
-    assert suspicion(value, name, environment=environment)
+def test_an_output_is_called_what_its_value_is_called() -> None:
+    change = {"actions": ["create"], "before": None, "after": CANARY}
+    found = review(plan(output_changes={"db_password": change, "url": {**change, "after": "https://example.com"}}))
+    assert where(found) == ["output.db_password value"]
 
 
-@pytest.mark.parametrize(
-    ("value", "name"),
-    [
-        ("arn:aws:secretsmanager:eu-central-1:123456789012:secret:x", "CREDENTIALS_SECRET_ARN"),
-        ("arn:aws:secretsmanager:eu-central-1:123456789012:secret:x", "password"),
-        ("/oidc/token", "DELIVERY_TOKEN_FILE"),
-        ("/run/secrets/token", "token"),
-        ("${aws_secretsmanager_secret.key.arn}", "secret"),
-        ("true", "password"),
-        ("OPTIONAL", "token"),
-        ("arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI", "ARN"),
-        ("eu-central-1_AbCdEfGhI", "POOL"),
-        ("https://sink.example.com/users?x=1", "K_SINK"),
-        ("dynamodb://cognito-source-state?region=eu-central-1", "STATE_URL"),
-        ("sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "IMAGE"),
-        ("-----BEGIN CERTIFICATE-----\nMIIE", "K_CA_CERTS"),
-        ("awscognitousersource", "K_COMPONENT"),
-        ("secretsmanager:GetSecretValue", "Action"),
-    ],
-)
-def test_what_only_points_to_a_secret_is_none(value: str, name: str) -> None:
-    assert suspicion(value, name, environment=True) == ""
+def test_a_literal_of_the_configuration_is_told_once() -> None:
+    """A write-only attribute stands nowhere else; any other one in the object's values, too."""
+    literal = {"constant_value": CANARY}
+    item = plan(
+        resource("aws_x.y", after={"password": CANARY, "block": [{"token": CANARY}]}),
+        expressions={"aws_x.y": {"password": literal, "block": [{"token": literal}], "password_wo": literal}},
+    )
+    assert where(review(item)) == ["aws_x.y password", "aws_x.y block[0].token", "configuration aws_x.y.password_wo"]
+
+
+@pytest.mark.parametrize("kind", ["a JSON text", "base64", "a zipped script", "a list in a JSON text"])
+def test_a_secret_inside_of_a_text_is_found_and_hidden(kind: str) -> None:
+    script = f"#!/bin/sh\nexport DB_PASSWORD={CANARY}\n"
+    text = {
+        "a JSON text": json.dumps({"env": json.dumps({"db": {"password": CANARY}})}),
+        "base64": base64.b64encode(script.encode()).decode(),
+        "a zipped script": base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode(),
+        "a list in a JSON text": json.dumps([{"name": "app", "environment": [{"name": "PW", "value": CANARY}]}]),
+    }[kind]
+    item = plan(resource("aws_x.y", after={"user_data": text}))
+    assert len(where(review(item))) == 1
+    shown = everything(item)
+    assert CANARY not in shown
+    assert text not in shown
+
+
+def test_a_key_behind_the_end_of_a_line_is_found_in_the_bytes() -> None:
+    """JSON writes the end of a line as a backslash and an n."""
+    item = plan(resource("aws_x.y", after={"text": "line\nghp_" + "a1B2" * 9}))
+    assert where(review(item)) == ["aws_x.y text"]

@@ -129,6 +129,14 @@ def test_a_check_that_does_not_hold_is_told(status: str, told: bool) -> None:
     assert ("1 check FAILED." in verdict(found)) is told
 
 
+def test_what_a_check_says_is_searched_for_secrets() -> None:
+    instance = {"status": "fail", "problems": [{"message": f"can't reach postgres://app:{CANARY}@db"}]}
+    check = {"address": {"to_display": "check.db"}, "status": "fail", "instances": [instance]}
+    text = render(review(plan(checks=[check])))
+    assert CANARY not in text
+    assert "check.db: fail: (hidden: looks like a URL with a password)" in text
+
+
 def test_a_plan_that_can_not_be_applied_says_so_unless_it_changes_nothing() -> None:
     changing = plan(resource("aws_sqs_queue.q", after={"name": "q"}), applyable=False)
     assert "CAN'T BE APPLIED" in verdict(review(changing))[0]
