@@ -6,8 +6,10 @@ of the request or the answer: botocore's own exceptions may quote both, and both
 
 from __future__ import annotations
 
+import getpass
 import logging
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,9 +17,11 @@ import boto3
 import botocore.session
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConfigParseError, InvalidConfigError, ProfileNotFound
 
 from adapter.version import USER_AGENT
+from iam.credentials import Profiles, advice, role_advice
+from iam.denial import explain
 from iam.errors import AwsError, InputError
 
 #: Calls whose request or answer holds a secret key: not even AWS's error sentence is passed on.
@@ -80,6 +84,27 @@ def _sentence(message: str) -> str:
     return _LIKE_A_KEY.sub("[...]", " ".join(message.split()))[:_DETAIL_MAX]
 
 
+def _unusable(error: BotoCoreError) -> str:
+    # These two hold names of files and profiles only.
+    why = _sentence(str(error)) if isinstance(error, ConfigParseError | InvalidConfigError) else type(error).__name__
+    return f"the AWS configuration can't be used: {why}"
+
+
+def _ask_for_mfa(prompt: str) -> str:
+    """Ask on the terminal; without one, fail instead of taking the next line of standard input for the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        return getpass.getpass(prompt)
+
+
+def _session(profile: str | None, region: str | None) -> Any:
+    core = botocore.session.Session()
+    session = boto3.Session(botocore_session=core, profile_name=profile, region_name=region)
+    # botocore offers no other way to say how an MFA code is asked for.
+    core.get_component("credential_provider").get_provider("assume-role")._prompter = _ask_for_mfa  # noqa: SLF001
+    return session
+
+
 def connect(profile: str | None = None, region: str | None = None) -> BotoAws:
     """AWS with the credentials of a profile, or with those of boto3's usual chain.
 
@@ -89,16 +114,21 @@ def connect(profile: str | None = None, region: str | None = None) -> BotoAws:
     # At debug level botocore and urllib3 log whole requests and answers, secret keys in them.
     for name in ("botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    failure: InputError | None = None
+    problem = ""
     session: Any = None
     try:
-        session = boto3.Session(profile_name=profile, region_name=region)
+        session = _session(profile, region)
+        if not session.region_name:
+            problem = "no region is known: give --region, or set AWS_REGION"
+    except ProfileNotFound as error:
+        problem = (
+            f"there is no profile {error.kwargs['profile']} in the AWS configuration:"
+            " `aws configure list-profiles` lists those that there are"
+        )
     except BotoCoreError as error:
-        failure = InputError(f"the AWS configuration can't be used: {type(error).__name__} (--profile {profile})")
-    if session and not session.region_name:
-        failure = InputError("no region is known: give --region, or set AWS_REGION")
-    if failure:
-        raise failure
+        problem = _unusable(error)
+    if problem:
+        raise InputError(problem)
     return BotoAws(session, region)
 
 
@@ -121,16 +151,51 @@ class BotoAws:
         try:
             answer = getattr(self._client(service, region, attempts), xform_name(operation))(**parameters)
         except ClientError as error:
-            details = error.response.get("Error", {})
-            code = str(details.get("Code", "Unknown"))
-            sentence = "" if action in SECRET_CALLS else _sentence(str(details.get("Message", "")))
-            failure = AwsError(action, resource, code, sentence)
+            failure = self._refused(action, resource, error)
+        except (ConfigParseError, InvalidConfigError) as error:
+            failure = AwsError(action, resource, type(error).__name__, credentials=_unusable(error))
         except Exception as error:  # noqa: BLE001 - the boundary: a parser's error, for one, quotes the whole answer
-            failure = AwsError(action, resource, type(error).__name__)
+            name = type(error).__name__
+            failure = AwsError(action, resource, name, credentials=self._advice(name))
         # Raised out here, so that not even __context__ holds botocore's exception.
         if failure:
             raise failure
         return answer
+
+    def _refused(self, action: str, resource: str, error: ClientError) -> AwsError:
+        details = error.response.get("Error", {})
+        code, message = str(details.get("Code", "Unknown")), str(details.get("Message", ""))
+        operation = action.split(":")[1]
+        if error.operation_name != operation:
+            # Not our call failed, but the one by which botocore takes the role of a profile.
+            denial = explain(code, message)
+            cause = denial.cause if denial else _sentence(message)
+            text = role_advice(f"sts:{error.operation_name}", self._profile) + (f": {cause}" if cause else "")
+            return AwsError(action, resource, code, credentials=self._advice(code, message) or text)
+        secret = action in SECRET_CALLS
+        return AwsError(
+            action,
+            resource,
+            code,
+            "" if secret else _sentence(message),
+            explain(code, _LIKE_A_KEY.sub("[...]", message), quote=not secret),
+            self._advice(code, message),
+        )
+
+    def _advice(self, code: str, message: str = "") -> str:
+        """What is wrong with the caller's credentials; nothing when the call was signed with a key of ours."""
+        if self._key:
+            return ""
+        try:
+            profiles: Profiles = self._session._session.full_config.get("profiles", {})  # noqa: SLF001 - boto3 hides it
+        except BotoCoreError:
+            profiles = {}
+        return advice(code, message, self._profile, profiles)
+
+    @property
+    def _profile(self) -> str | None:
+        name = self._session.profile_name
+        return None if name == "default" else str(name)
 
     def signed_by(self, key: AccessKey) -> BotoAws:
         """See `Aws.signed_by`."""

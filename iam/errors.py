@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from iam.denial import Denial
+
 
 class IamError(Exception):
     """The root of all errors below. `exit_code` is what the command ends with."""
@@ -21,6 +23,10 @@ class RefusedError(IamError):
     exit_code = 2
 
 
+class ConflictError(IamError):
+    """Something changed under our hands: another run, or a person, is at work on the same user."""
+
+
 class KeyUnusableError(IamError):
     """A key did not become usable in time, or the secret holds none that can be used."""
 
@@ -29,19 +35,47 @@ class AwsError(IamError):
     """One AWS call failed.
 
     `action` is `service:Operation`, `resource` the ARN that it was for, `code` AWS's error code or the name of the
-    transport fault, `detail` AWS's own sentence (empty where the call carries a secret).
+    transport fault, `detail` AWS's own sentence (empty where the call carries a secret), `denial` what that sentence
+    says about the reason, `credentials` what is wrong with the caller's own credentials (empty: nothing).
     """
 
-    def __init__(self, action: str, resource: str, code: str, detail: str = "") -> None:
+    def __init__(
+        self,
+        action: str,
+        resource: str,
+        code: str,
+        detail: str = "",
+        denial: Denial | None = None,
+        credentials: str = "",
+    ) -> None:
         self.action = action
         self.resource = resource
         self.code = code
         self.detail = detail
+        self.denial = denial
+        self.credentials = credentials
+        super().__init__(self._text())
+
+    @property
+    def reason(self) -> str:
+        """The code, and the cause where AWS told one: short, for the middle of a sentence."""
+        return f"{self.code} ({self.denial.cause})" if self.denial else self.code
+
+    def _text(self) -> str:
+        if self.credentials:
+            return f"{self.credentials} ({self.action}: {self.code})"
+        what = f"not permitted: {self.action} on {self.resource}"
+        if self.denial:
+            if not self.denied:
+                what = f"{self.action} on {self.resource} failed with {self.code}"
+            return f"{what}: {self.denial.cause}; {self.denial.advice}, and run the command again"
         if self.denied:
-            text = f"not permitted: {action} on {resource}; grant it to the caller and run the command again"
-        else:
-            text = f"{action} on {resource} failed with {code}" + (f": {detail}" if detail else "")
-        super().__init__(text)
+            said = f" (AWS: {self.detail})" if self.detail else ""
+            return f"{what}{said}; grant it to the caller and run the command again"
+        text = f"{self.action} on {self.resource} failed with {self.code}" + (f": {self.detail}" if self.detail else "")
+        if self.exists or (self.code == "LimitExceeded" and self.action == "iam:CreateAccessKey"):
+            text += "; perhaps another run is at work: run the command again when it has ended"
+        return text
 
     @property
     def denied(self) -> bool:

@@ -43,18 +43,16 @@ def test_a_profile_is_used(aws: EmulatedAws, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (
-            ["status", "--profile", "nobody"],
-            2,
-            "the AWS configuration can't be used: ProfileNotFound (--profile nobody)",
-        ),
-        (["status"], 1, "iam:ListUsers on * failed with NoCredentialsError"),
-        (["bootstrap", POOL], 1, "sts:GetCallerIdentity on * failed with NoCredentialsError"),
+        (["status", "--profile", "nobody"], 2, "there is no profile nobody in the AWS configuration"),
+        (["status"], 1, "no AWS credentials were found"),
+        (["bootstrap", POOL], 1, "no AWS credentials were found"),
     ],
 )
 def test_missing_credentials_are_one_line(aws: EmulatedAws, arguments: list[str], code: int, message: str) -> None:
     done = iam(without_keys(aws), *arguments)
-    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"error: {message}\n")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"error: {message}")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_missing_region_is_one_line(aws: EmulatedAws) -> None:

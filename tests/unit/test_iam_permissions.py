@@ -111,7 +111,7 @@ def test_nothing_to_do_needs_no_permission() -> None:
 def test_a_denied_call_says_what_to_grant() -> None:
     error = AwsError("iam:CreateUser", "arn:aws:iam::123456789012:user/x", "AccessDenied", "long sentence of AWS")
     assert str(error) == (
-        "not permitted: iam:CreateUser on arn:aws:iam::123456789012:user/x;"
+        "not permitted: iam:CreateUser on arn:aws:iam::123456789012:user/x (AWS: long sentence of AWS);"
         " grant it to the caller and run the command again"
     )
 
