@@ -2,15 +2,20 @@
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html: a Deny outweighs an Allow, and
 what nothing allows is denied implicitly. Principals that are no users (the emulator's administrator) may do everything.
+
+Service control policies of the organization are judged as AWS's simulation does: with none of the keys that their
+conditions ask for (https://github.com/aws/aws-cli/issues/10525), so a Deny with a condition denies.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.responses import IamResponse
+from moto.organizations.models import organizations_backends
 
 
 def apply() -> None:
@@ -22,12 +27,38 @@ def _simulate(self: Any) -> ActionResult:
     name = str(self._get_param("PolicySourceArn")).rpartition("/")[2]
     users = {user.name for user in self.backend.list_users("/", None, None)}
     policies = _policies(self.backend, name) if name in users else None
+    organization = _service_control_policies(self.current_account, self.partition)
     results = [
-        {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": _decision(policies, action, resource)}
+        _result(policies, organization, action, resource)
         for action in self._get_param("ActionNames", [])
         for resource in self._get_param("ResourceArns") or ["*"]
     ]
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+def _result(
+    policies: list[IAMPolicy] | None, organization: list[IAMPolicy], action: str, resource: str
+) -> dict[str, Any]:
+    result: dict[str, Any] = {"EvalActionName": action, "EvalResourceName": resource, "MissingContextValues": []}
+    result["EvalDecision"] = _decision(policies, action, resource)
+    if organization:
+        denied = any(each.is_action_permitted(action, resource) == PermissionResult.DENIED for each in organization)
+        result["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": not denied}
+        if denied:
+            result["EvalDecision"] = "implicitDeny"
+    return result
+
+
+def _service_control_policies(account: str, partition: str) -> list[IAMPolicy]:
+    """Those that are attached to anything, without their conditions."""
+    documents = []
+    for policy in organizations_backends[account][partition].policies:
+        if policy.type == "SERVICE_CONTROL_POLICY" and policy.attachments:
+            document = json.loads(policy.content or "{}")
+            for statement in document.get("Statement", []):
+                statement.pop("Condition", None)
+            documents.append(IAMPolicy(json.dumps(document)))
+    return documents
 
 
 def _decision(policies: list[IAMPolicy] | None, action: str, resource: str) -> str:

@@ -183,7 +183,7 @@ def wait_until_usable(aws: Aws, key: AccessKey, step: plan.VerifyKey, clock: Clo
             pause = RETRY_PAUSES_S[min(attempt, len(RETRY_PAUSES_S) - 1)]
             if clock.now() + dt.timedelta(seconds=pause) > deadline:
                 raise KeyUnusableError(
-                    f"the {step.stage} key still can't {_deed(pool)} after {step.wait_s:.0f} s: {error.code};"
+                    f"the {step.stage} key still can't {_deed(pool)} after {step.wait_s:.0f} s: {error.reason};"
                     " no key was taken away; run the command again when that is mended"
                 ) from None
             attempt += 1

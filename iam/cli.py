@@ -236,6 +236,9 @@ def verify(
         raise IamError(f"no policy of {user.name} names a pool: it can list none")
     checks = verify_key(aws, found, user, pools, edges.clock.now())
     click.echo(show.as_json(checks) if output == "json" else show.checks_text(checks))
+    unknown = [each for each in checks if not each.known]
+    if unknown:
+        say(f"note: {len(unknown)} of {len(checks)} checks could not be made: {'; '.join(e.found for e in unknown)}")
     wrong = [each for each in checks if not each.ok]
     if wrong:
         raise IamError(f"{len(wrong)} of {len(checks)} checks are wrong")

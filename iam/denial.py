@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _IDENTITY = "identity-based policy"
+_GRANT = "grant it to the caller"
 _ORGANIZATION = "ask the administrators of the organization to allow it: a grant to the caller does not help"
 #: What helps against each kind of policy.
 _ADVICE: Mapping[str, str] = {
@@ -28,7 +29,7 @@ _ADVICE: Mapping[str, str] = {
     "vpc endpoint policy": "allow it in the policy of the VPC endpoint, or call from another network",
     "resource-based policy": "change the policy of the resource itself",
     "role trust policy": "let the role trust the caller",
-    _IDENTITY: "grant it to the caller",
+    _IDENTITY: _GRANT,
 }
 _KIND = re.compile(rf"(explicit deny in an?|because no) ({'|'.join(_ADVICE)})\b", re.IGNORECASE)
 _POLICY_ARN = re.compile(r"policy: (arn:[a-z-]+:(?:iam|organizations)::\d*:policy/[\w+=,.@/-]{1,200})", re.ASCII)
@@ -44,6 +45,11 @@ class Denial:
 
     cause: str
     advice: str
+
+    @property
+    def lacks_grant(self) -> bool:
+        """Whether it is the plain case: nothing allows it to the caller, and nothing forbids it."""
+        return self.advice == _GRANT
 
 
 def explain(code: str, message: str, *, quote: bool = True) -> Denial | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from adapter.arn import parse_arn
 from iam.aws import Aws
@@ -13,11 +15,19 @@ from iam.plan import Permission
 SIMULATE = "iam:SimulatePrincipalPolicy"
 
 
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What IAM's simulation says. `missing` is denied for certain, `doubtful` perhaps; the rest is allowed."""
+
+    missing: tuple[Permission, ...] = ()
+    doubtful: tuple[Permission, ...] = ()
+
+
 def check(aws: Aws, needs: Sequence[Permission]) -> str:
     """Make sure that the caller has these permissions, as far as IAM tells.
 
     Returns:
-        Why it could not be told, for a person; empty when it could.
+        What could not be told, and why, for a person; empty when all could.
 
     Raises:
         RefusedError: some are missing; all of them are named.
@@ -29,42 +39,65 @@ def check(aws: Aws, needs: Sequence[Permission]) -> str:
         principal = principal_of(aws, caller)
         if principal is None:
             return ""
-        missing = denied(aws, principal, needs)
+        told = simulate(aws, principal, needs)
     except AwsError as error:
-        return f"permissions could not be checked beforehand ({error.action}: {error.code})"
-    if missing:
-        lines = [f"{caller} lacks permissions; nothing was changed. Missing:"]
-        for resource in dict.fromkeys(need.resource for need in missing):
-            actions = ", ".join(need.action for need in missing if need.resource == resource)
-            lines.append(f"  {actions} on {resource}")
-        raise RefusedError("\n".join(lines))
-    return ""
+        return f"permissions could not be checked beforehand ({error.action}: {error.reason})"
+    if told.missing:
+        refused = [f"{caller} lacks permissions; nothing was changed. Missing:", *_lines(told.missing)]
+        if told.doubtful:
+            refused += ["Perhaps missing, too:", *_lines(told.doubtful)]
+        raise RefusedError("\n".join(refused))
+    if not told.doubtful:
+        return ""
+    why = (
+        "IAM's simulation denies these, but it does not judge the conditions of policies, such as the organization's"
+        " service control policies, as a real call does; they are tried all the same:"
+    )
+    return "\n".join([why, *_lines(told.doubtful)])
 
 
-def denied(aws: Aws, principal: str, needs: Sequence[Permission]) -> list[Permission]:
-    """Which of the permissions IAM would deny to the principal, for certain.
+def simulate(aws: Aws, principal: str, needs: Sequence[Permission]) -> Simulation:
+    """Ask IAM which of the permissions it would deny to the principal.
 
-    A denial that hangs on a context that a simulation doesn't know (request tags, for example) is not certain.
+    Two kinds of denial prove nothing. One hangs on a condition whose key the simulation doesn't know (a tag of the
+    request, for example): IAM names the key. The other comes from the organization: conditions of a service control
+    policy are judged as if all their keys were absent, and no key is named
+    (https://github.com/aws/aws-cli/issues/10525, https://github.com/aws/aws-sdk/issues/102), so
+    AllowedByOrganizations=false may stand for a call that works.
     """
     by_resource: defaultdict[str, list[str]] = defaultdict(list)
     for action, resource in needs:
         by_resource[resource].append(action)
     missing: list[Permission] = []
+    doubtful: list[Permission] = []
     for resource, actions in by_resource.items():
-        marker: dict[str, str] = {}
-        while True:
-            answer = aws.call(
-                SIMULATE, principal, PolicySourceArn=principal, ActionNames=actions, ResourceArns=[resource], **marker
-            )
-            missing += [
-                Permission(result["EvalActionName"], resource)
-                for result in answer["EvaluationResults"]
-                if result["EvalDecision"] != "allowed" and not result.get("MissingContextValues")
-            ]
-            if not answer.get("IsTruncated"):
-                break
-            marker = {"Marker": answer["Marker"]}
-    return missing
+        for result in _results(aws, principal, actions, resource):
+            if result["EvalDecision"] == "allowed":
+                continue
+            organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
+            uncertain = result.get("MissingContextValues") or not organization
+            (doubtful if uncertain else missing).append(Permission(result["EvalActionName"], resource))
+    return Simulation(tuple(missing), tuple(doubtful))
+
+
+def _results(aws: Aws, principal: str, actions: Sequence[str], resource: str) -> Iterator[dict[str, Any]]:
+    marker: dict[str, str] = {}
+    while True:
+        answer = aws.call(
+            SIMULATE, principal, PolicySourceArn=principal, ActionNames=actions, ResourceArns=[resource], **marker
+        )
+        yield from answer["EvaluationResults"]
+        if not answer.get("IsTruncated"):
+            return
+        marker = {"Marker": answer["Marker"]}
+
+
+def _lines(needs: Sequence[Permission]) -> list[str]:
+    lines = []
+    for resource in dict.fromkeys(need.resource for need in needs):
+        actions = ", ".join(need.action for need in needs if need.resource == resource)
+        lines.append(f"  {actions} on {resource}")
+    return lines
 
 
 def principal_of(aws: Aws, caller: str) -> str | None:

@@ -51,11 +51,14 @@ def checks_text(checks: Sequence[Check]) -> str:
     """The result of `verify` as a table."""
     rows = [("", "what", "on", "expected", "found")]
     # The end of an ARN tells people enough; the JSON has all of it.
-    rows += [
-        ("ok" if each.ok else "WRONG", each.what, each.resource.rpartition(":")[2], each.expected, each.found)
-        for each in checks
-    ]
+    rows += [(_mark(each), each.what, each.resource.rpartition(":")[2], each.expected, each.found) for each in checks]
     return table(rows)
+
+
+def _mark(check: Check) -> str:
+    if not check.known:
+        return "?"
+    return "ok" if check.ok else "WRONG"
 
 
 def status_text(rows: Sequence[UserRow], now: dt.datetime) -> str:

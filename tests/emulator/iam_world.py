@@ -146,6 +146,17 @@ class World:
             return False
         return True
 
+    def organization_denies(self, action: str, condition: dict[str, dict[str, str]]) -> None:
+        """A service control policy over the account that denies an action under a condition."""
+        client = self.client("organizations")
+        client.create_organization(FeatureSet="ALL")
+        statement = {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        kind = "SERVICE_CONTROL_POLICY"
+        made = client.create_policy(Content=document, Description="lock", Name="lock", Type=kind)["Policy"]
+        root = client.list_roots()["Roots"][0]["Id"]
+        client.attach_policy(PolicyId=made["PolicySummary"]["Id"], TargetId=root)
+
     def start_again(self) -> None:
         """An empty account with a new pool, IAM enforced."""
         self.aws.reset()

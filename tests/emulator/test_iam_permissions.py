@@ -108,3 +108,14 @@ def test_a_missing_permission_to_look_is_named_as_well(
     done = world.run("rotate", NAME, ok=False)
     assert done.exit_code == 1
     assert f"not permitted: {missing} on " in done.stderr
+
+
+@pytest.mark.parametrize("action", ["*", "iam:CreateUser"])
+def test_a_no_of_the_organization_s_policies_in_the_simulation_is_a_perhaps(world: World, action: str) -> None:
+    """Their conditions are judged without their keys: https://github.com/aws/aws-cli/issues/10525."""
+    world.organization_denies(action, {"StringNotEquals": {"aws:RequestedRegion": "eu-central-1"}})
+    done = world.bootstrap()
+    assert "note: IAM's simulation denies these, but it does not judge the conditions of policies" in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("  iam:CreateUser")]
+    assert line.endswith(f" on arn:aws:iam::{world.aws.account}:user/cognito-source/{NAME}")
+    assert world.works(world.secret())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.iam_world import NAME, World, world
+from tests.emulator.iam_world import NAME, Fault, World, world
 
 __all__ = ["world"]
 
@@ -107,6 +107,44 @@ def test_a_foreign_policy_and_a_group_are_found_out(user: World) -> None:
     iam.add_user_to_group(GroupName="admins", UserName=NAME)
     (row,) = [each for each in checks(user, ok=False) if each["what"].startswith("policies and groups")]
     assert row["found"] == "group admins"
+
+
+SIMULATED = "IAM's simulation of every cognito-idp action"
+GRANTS = "policies and groups that we did not make"
+
+
+def test_a_no_of_the_organization_s_policies_in_the_simulation_is_not_known(user: World) -> None:
+    user.organization_denies("*", {"StringNotEquals": {"aws:RequestedRegion": "eu-central-1"}})
+    done = user.run("verify", NAME, "--output", "json")
+    (row,) = [each for each in json.loads(done.stdout) if not each["known"]]
+    assert row["what"] == SIMULATED
+    assert row["found"].startswith("not known: ")
+    assert "note: 1 of " in done.stderr
+    (line,) = [line for line in user.run("verify", NAME).stdout.splitlines() if SIMULATED in line]
+    assert line.startswith("?")
+
+
+def test_what_the_simulation_allows_too_much_is_wrong_whatever_the_organization_says(user: World) -> None:
+    user.organization_denies("cognito-idp:List*", {"Bool": {"aws:SecureTransport": "false"}})
+    allow(user, "cognito-idp:DescribeRiskConfiguration")
+    assert SIMULATED in wrong(checks(user, ok=False))
+
+
+@pytest.mark.parametrize(
+    ("action", "what"),
+    [
+        ("iam:SimulatePrincipalPolicy", SIMULATED),
+        ("iam:ListUserPolicies", GRANTS),
+        ("iam:ListGroupsForUser", GRANTS),
+        ("iam:GetAccessKeyLastUsed", None),
+    ],
+)
+def test_what_may_not_be_looked_at_is_said_and_stops_no_other_check(user: World, action: str, what: str | None) -> None:
+    user.run("verify", NAME)
+    user.fault = Fault([name for name, _ in user.calls].index(action), "AccessDenied")
+    found = checks(user)
+    assert [each["what"] for each in found if not each["known"]] == ([what] if what else [])
+    assert any(f"{action}: AccessDenied" in each["found"] for each in found)
 
 
 def test_a_secret_with_something_else_in_it_is_one_line(user: World) -> None:

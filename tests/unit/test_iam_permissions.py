@@ -70,7 +70,18 @@ def test_every_missing_permission_is_named_with_its_resource() -> None:
 
 
 def test_a_denial_that_hangs_on_an_unknown_condition_is_not_certain() -> None:
-    assert check(Simulator(USER, set(), unknown={"iam:CreateUser"}), NEEDS) == ""
+    note = check(Simulator(USER, set(), unknown={"iam:CreateUser"}), NEEDS)
+    assert note.startswith("IAM's simulation denies these")
+    assert note.endswith("\n  iam:CreateUser on arn:aws:iam::123456789012:user/x")
+
+
+def test_what_is_certain_and_what_is_not_are_told_apart() -> None:
+    with pytest.raises(RefusedError) as caught:
+        check(Simulator(USER, {"iam:TagUser"}, unknown={"iam:CreateUser"}), NEEDS)
+    certain, perhaps = str(caught.value).split("\nPerhaps missing, too:\n")
+    assert "iam:TagUser" in certain
+    assert "iam:CreateUser" not in certain
+    assert "iam:CreateUser" in perhaps
 
 
 def test_the_role_behind_a_session_is_asked_about_with_its_path() -> None:
