@@ -68,14 +68,17 @@ def plan_bootstrap(wanted: Wanted, found: Observed) -> Plan:
     ref = secret_ref(wanted.home, wanted.secret_name, wanted.region, found.secret, wanted.kms_key)
     path = wanted.user_path(found.user)
     user_arn = wanted.home.user(path, wanted.name)
-    steps: list[Step] = []
-    steps += _secret_steps(wanted, found.secret, ref)
+    # The policy first: it is found by its name under any path, and the user's tag tells the secret. So whatever a run
+    # that is cut off leaves, `status` and `revoke` see it.
+    policies = _policy_steps(wanted, found, path, user_arn)
+    steps: list[Step] = [*policies.write]
     if found.user is None:
         tags = _tags(wanted) | {names.SECRET_TAG: names.secret_tag(wanted.region, wanted.secret_name)}
         steps.append(CreateUser(arn=user_arn, path=path, name=wanted.name, boundary=wanted.boundary, tags=tags))
     elif wanted.boundary and found.user.boundary != wanted.boundary:
         steps.append(SetBoundary(user_arn=user_arn, user=wanted.name, boundary=wanted.boundary))
-    steps += _policy_steps(wanted, found, path, user_arn)
+    steps += [*policies.attach, *policies.remove]
+    steps += _secret_steps(wanted, found.secret, ref)
     keyring = Keyring(user=wanted.name, user_arn=user_arn, secret=ref, pools=wanted.pools, wait_s=wanted.verify_wait_s)
     steps += first_key(keyring, found)
     return Plan(tuple(steps))
@@ -94,8 +97,17 @@ def _secret_steps(wanted: Wanted, state: SecretState | None, ref: SecretRef) -> 
     return [RestoreSecret(secret=ref)] if state.deleted else []
 
 
-def _policy_steps(wanted: Wanted, found: Observed, path: str, user_arn: str) -> list[Step]:
-    steps: list[Step] = []
+@dataclass(frozen=True, slots=True)
+class _PolicySteps:
+    """What makes the policies, what gives them to the user, and what takes away those that are too many."""
+
+    write: list[Step] = field(default_factory=list)
+    attach: list[Step] = field(default_factory=list)
+    remove: list[Step] = field(default_factory=list)
+
+
+def _policy_steps(wanted: Wanted, found: Observed, path: str, user_arn: str) -> _PolicySteps:
+    steps = _PolicySteps()
     existing = {policy.name: policy for policy in found.policies}
     attached = found.user.attached if found.user else {}
     for number, document in enumerate(policy_documents(wanted.pools), start=1):
@@ -103,15 +115,15 @@ def _policy_steps(wanted: Wanted, found: Observed, path: str, user_arn: str) -> 
         there = existing.pop(name, None)
         arn = there.arn if there else wanted.home.policy(path, name)
         if there is None:
-            steps.append(CreatePolicy(arn=arn, path=path, name=name, document=document, tags=_tags(wanted)))
+            steps.write.append(CreatePolicy(arn=arn, path=path, name=name, document=document, tags=_tags(wanted)))
         elif there.document != document:
             drops = there.spare[0] if len(there.spare) >= POLICY_VERSIONS - 1 else None
-            steps.append(UpdatePolicy(arn=arn, document=document, drops=drops))
+            steps.write.append(UpdatePolicy(arn=arn, document=document, drops=drops))
         if arn not in attached:
-            steps.append(AttachPolicy(user_arn=user_arn, user=wanted.name, policy_arn=arn))
+            steps.attach.append(AttachPolicy(user_arn=user_arn, user=wanted.name, policy_arn=arn))
     # From the last one on: what a cut-off run leaves is then still found, because no number is missing before it.
     for surplus in reversed(existing.values()):
-        steps += remove_policy(surplus, user_arn, wanted.name, attached)
+        steps.remove.extend(remove_policy(surplus, user_arn, wanted.name, attached))
     return steps
 
 

@@ -6,58 +6,45 @@ Exit codes: 0 done, 1 an AWS call failed or a check found something wrong, 2 wro
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from adapter.version import VERSION
-from iam import names, show
+from iam import names, secret, show
 from iam.aws import Aws
 from iam.bootstrap import Wanted, foreign, plan_bootstrap, secret_ref
 from iam.errors import IamError, InputError, RefusedError
-from iam.mint import mint as mint_key
-from iam.names import BY_STACK
-from iam.observe import (
-    Observed,
-    UserState,
-    attached_policies,
-    must_read_user,
-    named_policies,
-    observe,
-    pools_of,
-    read_user,
+from iam.find import (
+    check_account,
+    left_of,
+    observe_wanted,
+    recorded_secret,
+    refuse_to_rotate,
+    the_only_user,
+    user_and_secret,
 )
-from iam.options import Duration, Edges, carry_out, connection, dry_run_option, read_pools, region_option, say
-from iam.policy import PolicyError, policy_documents
+from iam.mint import mint as mint_key
+from iam.names import BY_CLI
+from iam.observe import Observed, named_policies, pools_of, read_user
+from iam.options import (
+    Commands,
+    Duration,
+    Edges,
+    carry_out,
+    connection,
+    dry_run_option,
+    read_pools,
+    region_option,
+    restore_first,
+    say,
+)
+from iam.policy import policy_documents
 from iam.revoke import plan_revoke
 from iam.rotate import Keyring, due, plan_rotation
-from iam.secret import CURRENT, VERSION_PREFIX
 from iam.status import status as read_status
 from iam.verify import foreign_grants
 from iam.verify import verify as verify_key
 
 DUE = 3
-INTERRUPTED = 130
-
-
-class Commands(click.Group):
-    """A group whose errors become one line on stderr and an exit code; no traceback, which could show a key."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; see `click.Group.invoke`."""
-        try:
-            return super().invoke(ctx)
-        except (IamError, PolicyError) as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(getattr(error, "exit_code", 2))
-        except KeyboardInterrupt:
-            click.echo("interrupted; the same command carries on from here", err=True)
-            ctx.exit(INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:  # noqa: BLE001 - the outermost boundary: a traceback could quote what must not be seen
-            click.echo(f"error: unexpected {type(error).__name__}; the same command carries on from here", err=True)
-            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,12 +113,17 @@ def bootstrap(
     )
     policy_documents(pools)  # refuses what no user can be given, before anything is asked of AWS
     aws = edges.connect(profile, wanted.region)
-    _check_account(aws, wanted)
-    found = _observe_wanted(aws, wanted)
+    check_account(aws, wanted)
+    found = observe_wanted(aws, wanted, edges.clock.now())
     plan = plan_bootstrap(wanted, found)
+    if found.unread:
+        if not restore_first(plan, edges, aws, dry_run=dry_run, output=output):
+            return
+        found = observe_wanted(aws, wanted, edges.clock.now())
+        plan = plan_bootstrap(wanted, found)
     if not carry_out(plan, aws, edges.clock, dry_run=dry_run, output=output):
         return
-    found = _observe_wanted(aws, wanted)
+    found = observe_wanted(aws, wanted, edges.clock.now())
     if not found.user or not found.secret or not found.current:
         raise IamError("AWS doesn't show what was just created yet; run the command again in a minute")
     say("nothing had to be changed" if not plan.changes else f"{len(plan.changes)} changes made")
@@ -147,7 +139,7 @@ def bootstrap(
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--secret-id", help="The secret, when the user's tags don't tell (ARN, or a name with --region).")
 @click.option("--grace", type=Duration(), default="5m", show_default=True, help="How long the old key goes on working.")
 @click.option("--every", type=Duration(), help="Rotate only a key that is older than this, like 90d.")
@@ -159,7 +151,7 @@ def bootstrap(
 @click.pass_obj
 def rotate(
     edges: Edges,
-    name: str,
+    name: str | None,
     secret_id: str | None,
     grace: float,
     every: float | None,
@@ -175,29 +167,38 @@ def rotate(
     The new key is AWSPENDING until it has listed every pool, then AWSCURRENT; after the grace period the old key is
     deactivated, the new one tried again, and the old one deleted. Cut off anywhere, the same command carries on.
 
+    NAME may be left out when there is one user only.
+
     \b
+      python -m iam rotate                             # the only user that there is
       python -m iam rotate NAME
       python -m iam rotate NAME --every 90d            # from a scheduler, every day
       python -m iam rotate NAME --every 90d --check    # is one due? exit code 3
     """  # noqa: D301 - click's mark for lines that it must not join
     aws = edges.connect(profile, region)
-    user, found = _user_and_secret(aws, name, secret_id, region)
+    name = name or _the_only_user(aws)
+    user, found = user_and_secret(aws, name, secret_id, region, edges.clock.now())
     if found.secret is None:
         raise InputError(f"{user.name} has no secret: run bootstrap first")
-    _refuse_to_rotate(user, found)
+    refuse_to_rotate(user, found)
     pools = pools_of([policy.document for policy in found.policies])
     if not pools:
         say(f"note: no policy of {user.name} names a pool: new keys are tried with sts:GetCallerIdentity only")
-    secret_name, secret_region = _recorded_secret(user, secret_id, region)
+    secret_name, secret_region = recorded_secret(user, secret_id, region)
     ref = secret_ref(user.home, secret_name, secret_region or "", found.secret)
     ring = Keyring(user=user.name, user_arn=user.arn, secret=ref, pools=pools, wait_s=wait)
     plan = plan_rotation(ring, found, edges.clock.now(), grace_s=grace, every_s=every)
+    if found.unread and not check:
+        if not restore_first(plan, edges, aws, dry_run=dry_run, output=output):
+            return
+        _, found = user_and_secret(aws, name, secret_id, region, edges.clock.now())
+        plan = plan_rotation(ring, found, edges.clock.now(), grace_s=grace, every_s=every)
     if check:
         click.echo(show.as_json(show.plan_value(plan)) if output == "json" else show.plan_text(plan))
         raise click.exceptions.Exit(DUE if plan.changes else 0)
     if not carry_out(plan, aws, edges.clock, dry_run=dry_run, output=output):
         return
-    _, found = _user_and_secret(aws, name, secret_id, region)
+    _, found = user_and_secret(aws, name, secret_id, region, edges.clock.now())
     result = {
         "user": user.arn,
         "secret": found.secret.arn if found.secret else "",
@@ -209,7 +210,7 @@ def rotate(
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--secret-id", help="The secret, when the user's tags don't tell (ARN, or a name with --region).")
 @click.option(
     "--pool", "arns", multiple=True, metavar="ARN", help="A pool that must be allowed.  [default: the policy's]"
@@ -219,16 +220,20 @@ def rotate(
 @click.pass_obj
 def verify(
     edges: Edges,
-    name: str,
+    name: str | None,
     secret_id: str | None,
     arns: tuple[str, ...],
     region: str | None,
     profile: str | None,
     output: str,
 ) -> None:
-    """Try what the key of the user NAME may do and what it may not. Exit code 1 when that is too much or too little."""
+    """Try what the key of the user NAME may do and what it may not. Exit code 1 when that is too much or too little.
+
+    NAME may be left out when there is one user only.
+    """
     aws = edges.connect(profile, region)
-    user, found = _user_and_secret(aws, name, secret_id, region)
+    name = name or _the_only_user(aws)
+    user, found = user_and_secret(aws, name, secret_id, region, edges.clock.now())
     if found.secret is None:
         raise InputError(f"{user.name} has no secret: run bootstrap first")
     pools = read_pools(arns, None) if arns else pools_of([policy.document for policy in found.policies])
@@ -245,7 +250,7 @@ def verify(
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--secret-name", help="The secret, when the user's tags don't tell.")
 @click.option(
     "--recovery-days",
@@ -261,7 +266,7 @@ def verify(
 @click.pass_obj
 def revoke(
     edges: Edges,
-    name: str,
+    name: str | None,
     secret_name: str | None,
     recovery_days: int,
     yes: bool,  # noqa: FBT001 - click passes options by name
@@ -270,29 +275,41 @@ def revoke(
     profile: str | None,
     output: str,
 ) -> None:
-    """Delete the keys, the secret, the policies and the user NAME. Refuses what bootstrap did not create."""
+    """Delete the keys, the secret, the policies and the user NAME. Refuses what bootstrap did not create.
+
+    Run again, it does nothing, or carries on. NAME may be left out when bootstrap made one user only.
+    """
     aws = edges.connect(profile, region)
+    if not name:
+        name = the_only_user(aws, lambda user: names.managed_by(user.tags) == BY_CLI, or_remains=True)
+        if name is None:
+            _nothing_to_revoke("there is no user of bootstrap in this account", output)
+            return
+        say(f"the only user that bootstrap made here: {name}")
     user = read_user(aws, name)
+    grants: list[str] = []
     if user is None:
-        raise InputError(f"there is no IAM user {name}: nothing to revoke")
-    if (problem := foreign(f"the user {name}", user.tags)) is not None:
-        raise RefusedError(problem)
-    recorded, secret_region = _recorded_secret(user, secret_name, region)
-    found = observe(aws, user, recorded, secret_region, named_policies(aws, user.home, user.path, user))
-    plan = plan_revoke(
-        found,
-        user.home,
-        recorded,
-        secret_region or "",
-        recovery_days=recovery_days,
-        foreign_grants=foreign_grants(aws, user),
-    )
+        found, recorded = left_of(aws, name, secret_name, region)
+    else:
+        if (problem := foreign(f"the user {name}", user.tags)) is not None:
+            raise RefusedError(problem)
+        recorded, secret_region = recorded_secret(user, secret_name, region)
+        policies = named_policies(aws, user.home, user.path, user)
+        found = Observed(user, tuple(policies), secret.describe(aws, recorded, secret_region))
+        grants = foreign_grants(aws, user)
+    plan = plan_revoke(found, recorded, recovery_days=recovery_days, foreign_grants=grants, name=name)
+    if not plan.steps:
+        _nothing_to_revoke(
+            f"there is no IAM user {name}, no policy of its own, and no secret {recorded} in use", output
+        )
+        return
     if not dry_run and not yes:
         say(show.plan_text(plan))
         click.confirm("Do this?", abort=True, err=True)
     if carry_out(plan, aws, edges.clock, dry_run=dry_run, output=output):
-        result = {"user": user.arn, "changes": [step.sentence for step in plan.changes]}
-        click.echo(show.as_json(result) if output == "json" else f"revoked {user.arn}")
+        result = {"user": user.arn if user else None, "changes": [step.sentence for step in plan.changes]}
+        done = user.arn if user else f"what was left of {name}"
+        click.echo(show.as_json(result) if output == "json" else f"revoked {done}")
 
 
 @main.command()
@@ -305,8 +322,19 @@ def status(
     edges: Edges, only: tuple[str, ...], every: float, region: str | None, profile: str | None, output: str
 ) -> None:
     """Show all users that we made in this account: pools, keys, secret, and when to rotate."""
-    rows = read_status(edges.connect(profile, region), every, only)
-    click.echo(show.as_json(rows) if output == "json" else show.status_text(rows, edges.clock.now()))
+    report = read_status(edges.connect(profile, region), every, only)
+    for problem in report.problems:
+        say(f"note: not all users can be seen: {problem}")
+    for name in report.missing:
+        say(f"note: there is no user {name}, or it is not one of ours")
+    if output == "json":
+        click.echo(show.as_json(report.rows))
+    elif report.rows:
+        click.echo(show.status_text(report.rows, edges.clock.now()))
+    elif report.complete and not only:
+        click.echo("no user of ours in this account")
+    if not report.complete:
+        raise IamError("not everything could be read; what could be is shown")
 
 
 @main.command()
@@ -343,44 +371,15 @@ def _pairs(tags: tuple[str, ...]) -> dict[str, str]:
     return dict(tag.split("=", 1) for tag in tags)
 
 
-def _check_account(aws: Aws, wanted: Wanted) -> None:
-    caller = aws.call("sts:GetCallerIdentity", "*", region=wanted.pools[0].region)
-    partition, account = str(caller["Arn"]).split(":")[1], str(caller["Account"])
-    if (partition, account) != (wanted.home.partition, wanted.home.account):
-        raise RefusedError(
-            f"the caller is in the account {account} ({partition}), the pools are in {wanted.home.account}"
-            f" ({wanted.home.partition}): choose that account's credentials with --profile"
-        )
+def _nothing_to_revoke(why: str, output: str) -> None:
+    say(f"nothing to do: {why}")
+    if output == "json":
+        click.echo(show.as_json({"user": None, "changes": []}))
 
 
-def _observe_wanted(aws: Aws, wanted: Wanted) -> Observed:
-    user = read_user(aws, wanted.name)
-    path, count = wanted.user_path(user), len(policy_documents(wanted.pools))
-    policies = named_policies(aws, wanted.home, path, user or wanted.name, count)
-    return observe(aws, user, wanted.secret_name, wanted.region, policies)
-
-
-def _recorded_secret(user: UserState, secret_id: str | None, region: str | None) -> tuple[str, str | None]:
-    """Name (or ARN) and region of the user's secret: as given, or as its tag says."""
-    tagged_region, _, tagged_name = user.tags.get(names.SECRET_TAG, "").partition("/")
-    name = secret_id or tagged_name
-    if not name:
-        raise InputError(f"the tags of {user.name} don't tell its secret: give --secret-id")
-    return name, region if secret_id else tagged_region
-
-
-def _user_and_secret(aws: Aws, name: str, secret_id: str | None, region: str | None) -> tuple[UserState, Observed]:
-    user = must_read_user(aws, name)
-    secret_name, secret_region = _recorded_secret(user, secret_id, region)
-    return user, observe(aws, user, secret_name, secret_region, attached_policies(aws, user))
-
-
-def _refuse_to_rotate(user: UserState, found: Observed) -> None:
-    owner = names.managed_by(user.tags)
-    if owner is None:
-        raise RefusedError(foreign(f"the user {user.name}", user.tags) or "")
-    version = found.secret.version(CURRENT) if found.secret else None
-    if owner == BY_STACK and version and not version.startswith(VERSION_PREFIX):
-        raise RefusedError(
-            f"the key of {user.name} is in Terraform's state (credentials.mode terraform): replace it by a deployment"
-        )
+def _the_only_user(aws: Aws) -> str:
+    name = the_only_user(aws, lambda user: names.managed_by(user.tags) is not None)
+    if name is None:
+        raise InputError("there is no user of ours in this account: `python -m iam bootstrap` makes one")
+    say(f"the only user managed here: {name}")
+    return name

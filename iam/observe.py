@@ -55,7 +55,8 @@ class Observed:
 
     `current` and `pending` are the user's keys in the secret's AWSCURRENT and AWSPENDING versions (None: none of its
     keys is there; `pending` is None, too, when it is the current key). `previous` is the key that was current before.
-    `used` maps the ids of all other keys that somebody has used to when that was.
+    `used` maps the ids of all other keys that somebody has used to when that was, `unsure` those that may be somebody's
+    to why.
     """
 
     user: UserState | None = None
@@ -65,6 +66,13 @@ class Observed:
     pending: KeyState | None = None
     previous: KeyState | None = None
     used: Mapping[str, str] = field(default_factory=dict)
+    unsure: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the secret holds something that can't be read before it is restored."""
+        version = self.secret.version(CURRENT) if self.secret and self.secret.deleted else None
+        return version is not None and not version.startswith(VERSION_PREFIX)
 
     @property
     def others(self) -> tuple[KeyState, ...]:
@@ -74,7 +82,13 @@ class Observed:
 
 
 def observe(
-    aws: Aws, user: UserState | None, secret_id: str, region: str | None, policies: Sequence[PolicyState] = ()
+    aws: Aws,
+    user: UserState | None,
+    secret_id: str,
+    region: str | None,
+    policies: Sequence[PolicyState] = (),
+    *,
+    now: dt.datetime | None = None,
 ) -> Observed:
     """Read the secret, and find out which of the user's keys is where in it.
 
@@ -92,8 +106,18 @@ def observe(
         pending=pending if pending != current else None,
         previous=previous if previous not in (current, pending) else None,
     )
-    uses = {key.key_id: last_use(aws, user.arn, key.key_id) for key in found.others}
-    return replace(found, used={key_id: use for key_id, use in uses.items() if use})
+    used, unsure = {}, {}
+    for key in found.others:
+        try:
+            use = last_use(aws, user.arn, key.key_id)
+        except AwsError as error:
+            if error.credentials:
+                raise
+            unsure[key.key_id] = f"its last use can't be seen ({error.action}: {error.reason})"
+            continue
+        if use:
+            used[key.key_id] = use
+    return replace(found, used=used, unsure=unsure)
 
 
 def read_user(aws: Aws, name: str) -> UserState | None:
@@ -176,7 +200,8 @@ def read_policy(aws: Aws, arn: str) -> PolicyState | None:
 def held_key(aws: Aws, state: SecretState, stage: str, existing: Sequence[KeyState]) -> KeyState | None:
     """Which of the user's keys is in the version with this label; None when none of them is.
 
-    The secret is read only when its version is not one that we wrote.
+    The secret is read only when its version is not one that we wrote, and can be: one that is scheduled for deletion
+    refuses with InvalidRequestException.
     """
     version = state.version(stage)
     if version is None:
@@ -184,7 +209,7 @@ def held_key(aws: Aws, state: SecretState, stage: str, existing: Sequence[KeySta
     for key in existing:
         if state.holds(key.key_id, stage):
             return key
-    if version.startswith(VERSION_PREFIX):
+    if version.startswith(VERSION_PREFIX) or state.deleted:
         return None
     try:
         held = secret.read(aws, state, stage).key_id

@@ -16,9 +16,11 @@ from iam import apply, permissions, show
 from iam.aws import Aws
 from iam.aws import connect as connect_to_aws
 from iam.clock import Clock, SystemClock
-from iam.errors import InputError
-from iam.plan import Plan
+from iam.errors import IamError, InputError
+from iam.plan import Plan, RestoreSecret
+from iam.policy import PolicyError
 
+INTERRUPTED = 130
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -35,6 +37,26 @@ class Edges:
 
     connect: Callable[[str | None, str | None], Aws] = _connect
     clock: Clock = field(default_factory=SystemClock)
+
+
+class Commands(click.Group):
+    """A group whose errors become one line on stderr and an exit code; no traceback, which could show a key."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; see `click.Group.invoke`."""
+        try:
+            return super().invoke(ctx)
+        except (IamError, PolicyError) as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(getattr(error, "exit_code", 2))
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command carries on from here", err=True)
+            ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - the outermost boundary: a traceback could quote what must not be seen
+            click.echo(f"error: unexpected {type(error).__name__}; the same command carries on from here", err=True)
+            ctx.exit(1)
 
 
 class Duration(click.ParamType[float]):
@@ -119,3 +141,10 @@ def carry_out(plan: Plan, aws: Aws, clock: Clock, *, dry_run: bool, output: str)
         say(remark)
     apply.apply(plan, aws, clock, lambda sentence: say(f"- {sentence}"))
     return True
+
+
+def restore_first(plan: Plan, edges: Edges, aws: Aws, *, dry_run: bool, output: str) -> bool:
+    """Restore a secret that must be read before the rest can be planned; returns whether that was done."""
+    why = "the secret holds what was not written here: the rest is planned when it can be read again"
+    steps = tuple(step for step in plan.steps if isinstance(step, RestoreSecret))
+    return carry_out(Plan(steps, (why,)), aws, edges.clock, dry_run=dry_run, output=output)

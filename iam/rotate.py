@@ -14,6 +14,7 @@ In each of them AWSCURRENT is an active key, and a user never has more than two 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from iam.plan import (
     DeleteKey,
     Plan,
     PromoteKey,
+    RestoreSecret,
     SecretRef,
     Step,
     VerifyKey,
@@ -105,6 +107,10 @@ def plan_rotation(ring: Keyring, found: Observed, now: dt.datetime, *, grace_s: 
     Raises:
         RefusedError: the user has a key outside the secret that somebody uses.
     """
+    if found.secret and found.secret.deleted:
+        state = dataclasses.replace(found.secret, deleted=False)
+        after = plan_rotation(ring, dataclasses.replace(found, secret=state), now, grace_s=grace_s, every_s=every_s)
+        return Plan((RestoreSecret(secret=ring.secret), *after.steps), after.remarks)
     current = found.current
     if current is None or not current.active:
         return Plan(tuple(first_key(ring, found)), ("the secret holds no working key of this user: make one",))
@@ -146,6 +152,11 @@ def _delete_useless(ring: Keyring, found: Observed) -> list[Step]:
             f"{ring.user} has the key {key_id}, which is not in the secret and was last used {use}; a user can have two"
             f" keys: move its user to the secret, then `aws iam delete-access-key --user-name {ring.user}"
             f" --access-key-id {key_id}`"
+        )
+    for key_id, why in found.unsure.items():
+        raise RefusedError(
+            f"{ring.user} has the key {key_id}, which is not in the secret, and {why}; when nobody needs it, `aws iam"
+            f" delete-access-key --user-name {ring.user} --access-key-id {key_id}`, and run the command again"
         )
     dead = [key for key in (found.current, found.pending, found.previous) if key and not key.active]
     return [

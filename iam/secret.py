@@ -96,7 +96,10 @@ def must_describe(aws: Aws, secret_id: str, region: str | None = None) -> Secret
     if state is None:
         raise InputError(f"there is no secret {secret_id}; create it first, or mend its name or region")
     if state.deleted:
-        raise InputError(f"the secret {state.arn} is scheduled for deletion; restore it first")
+        raise InputError(
+            f"the secret {state.arn} is scheduled for deletion; restore it first: `aws secretsmanager restore-secret"
+            f" --region {state.region} --secret-id {state.arn}`"
+        )
     return state
 
 
@@ -107,6 +110,8 @@ def read(aws: Aws, secret: SecretState, stage: str) -> AccessKey:
         KeyUnusableError: there is no such version, or what is in it is not a key.
         AwsError: it can't be read, or the label has moved on since.
     """
+    if secret.deleted:
+        raise KeyUnusableError(f"the secret {secret.arn} is scheduled for deletion: bootstrap and rotate restore it")
     version = secret.version(stage)
     if version is None:
         raise KeyUnusableError(f"the secret {secret.arn} has no {stage} version; run the command again")

@@ -65,18 +65,22 @@ def status_text(rows: Sequence[UserRow], now: dt.datetime) -> str:
     """The result of `status`: a block for each user."""
     blocks = []
     for row in rows:
-        lines = [row.user, f"  managed by  {row.managed_by}"]
+        lines = [row.user, f"  managed by  {row.managed_by or 'not known'}"]
         lines += [f"  {'pool' if not number else '':<10}  {pool}" for number, pool in enumerate(row.pools)]
-        lines.append(f"  secret      {row.secret or 'none'}")
-        lines.append(f"  version     {row.version or 'none'}")
+        none = "not known" if row.problems else "none"
+        lines.append(f"  secret      {row.secret or none}")
+        lines.append(f"  version     {row.version or none}")
         for key in row.keys:
             age = duration_text((now - key.created).total_seconds())
             state = "active" if key.active else "inactive"
             used = key.last_used or "never"
             lines.append(f"  key         {key.key_id} {state}, {key.place}, {age} old, last used {used}")
-        lines.append(f"  rotate by   {row.due:%Y-%m-%d}" if row.due else "  rotate by   no key in the secret")
+        unknown = "not known" if row.problems else "no key in the secret"
+        lines.append(f"  rotate by   {f'{row.due:%Y-%m-%d}' if row.due else unknown}")
+        lines += [f"  note        {remark}" for remark in row.remarks]
+        lines += [f"  not read    {problem}" for problem in row.problems]
         blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) or "no user of ours in this account"
+    return "\n\n".join(blocks)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -156,82 +156,10 @@ def test_a_secret_with_something_else_in_it_is_one_line(user: World) -> None:
 
 
 def test_a_user_that_does_not_exist_is_one_line(world: World) -> None:
-    for command in ("verify", "rotate", "revoke"):
+    for command in ("verify", "rotate"):
         done = world.run(command, "nobody", ok=False)
         assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr.startswith("error: there is no IAM user nobody")
-
-
-def test_status_shows_every_user_that_we_made_and_no_other(user: World) -> None:
-    other = user.aws.create_pool("other", "us-west-2")
-    user.run("bootstrap", other, "--name", "second", "--path", "/elsewhere/")
-    user.client("iam").create_user(UserName="stranger", Path="/cognito-source/")
-    user.client("iam").create_user(UserName="third")
-    rows = json.loads(user.run("status", "--output", "json").stdout)
-    assert [(row["user"].rpartition("/")[2], row["pools"]) for row in rows] == [
-        (NAME, [user.pool]),
-        ("second", [other]),
-    ]
-    key = user.secret()
-    assert [(each["key_id"], each["place"], each["active"]) for each in rows[0]["keys"]] == [
-        (key.key_id, "AWSCURRENT", True)
-    ]
-    screen = user.run("status").stdout
-    assert key.key_id in screen
-    assert "rotate by" in screen
-    assert key.secret not in screen
-
-
-def test_status_of_an_account_without_our_users_says_so(world: World) -> None:
-    assert world.run("status").stdout == "no user of ours in this account\n"
-    assert world.run("status", "--output", "json").stdout == "[]\n"
-
-
-def test_revoke_removes_everything_that_bootstrap_made(world: World) -> None:
-    before = world.snapshot()
-    world.bootstrap()
-    key = world.secret()
-    world.run("revoke", NAME, "--yes")
-    after = world.snapshot()
-    assert after["users"] == before["users"] == {}
-    assert after["policies"] == []
-    assert not world.works(key)
-    deleted = world.client("secretsmanager").describe_secret(SecretId=f"cognito-source/{NAME}")
-    assert deleted["DeletedDate"] is not None
-
-
-def test_revoke_asks_first_and_no_means_no(user: World) -> None:
-    before = user.snapshot()
-    done = user.run("revoke", NAME, ok=False, text="n\n")
-    assert done.exit_code == 1
-    assert "Do this? [y/N]" in done.stderr
-    assert user.snapshot() == before
-    user.run("revoke", NAME, text="y\n")
-    assert user.snapshot()["users"] == {}
-
-
-def test_a_dry_run_of_revoke_changes_nothing(user: World) -> None:
-    before = user.snapshot()
-    assert "delete the IAM user" in user.run("revoke", NAME, "--dry-run").stdout
-    assert user.snapshot() == before
-
-
-@pytest.mark.parametrize("tags", [[], [{"Key": "ManagedBy", "Value": "cdktf"}]])
-def test_revoke_refuses_what_bootstrap_did_not_make(world: World, tags: list[dict[str, str]]) -> None:
-    world.client("iam").create_user(UserName=NAME, Tags=tags)
-    before = world.snapshot()
-    done = world.run("revoke", NAME, "--yes", ok=False)
-    assert done.exit_code == 2
-    assert world.snapshot() == before
-
-
-def test_revoke_refuses_a_user_that_was_given_more(user: World) -> None:
-    allow(user, "s3:ListBucket")
-    before = user.snapshot()
-    done = user.run("revoke", NAME, "--yes", ok=False)
-    assert done.exit_code == 2
-    assert "the user has more than we gave it (inline policy more)" in done.stderr
-    assert user.snapshot() == before
 
 
 def test_the_policy_command_prints_json_and_calls_nothing(world: World) -> None:

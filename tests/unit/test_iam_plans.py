@@ -205,10 +205,10 @@ def test_in_an_empty_account_everything_is_made_in_an_order_that_can_be_resumed(
     plan = plan_bootstrap(wanted(), Observed())
     kinds = [type(step).__name__ for step in plan.steps]
     assert kinds == [
-        "CreateSecret",
-        "CreateUser",
         "CreatePolicy",
+        "CreateUser",
         "AttachPolicy",
+        "CreateSecret",
         "CreateKey",
         "VerifyKey",
         "PromoteKey",
@@ -289,7 +289,7 @@ def test_everything_that_is_not_ours_is_named_in_one_refusal() -> None:
 
 def test_revoke_deletes_the_user_last() -> None:
     found = Account({"AKIA1": True, "AKIA2": False}, {CURRENT: "AKIA1"}).look()
-    plan = plan_revoke(found, HOME, "cognito-source/reader", "eu-central-1", recovery_days=7)
+    plan = plan_revoke(found, "cognito-source/reader", recovery_days=7)
     assert [type(step).__name__ for step in plan.steps] == [
         "DeactivateKey",
         "DeleteKey",
