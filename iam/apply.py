@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from adapter.arn import PoolArn
-from iam import keys, plan, secret
+from iam import keys, plan, secret, updates
 from iam.aws import AccessKey, Aws
 from iam.clock import Clock
 from iam.errors import AwsError, IamError, KeyUnusableError
@@ -44,8 +44,10 @@ class Verified:
 
 def _do(step: plan.Step, aws: Aws, clock: Clock, verified: Verified) -> None:
     match step:
-        case plan.CreateSecret() | plan.RestoreSecret() | plan.DeleteSecret():
+        case plan.CreateSecret() | plan.RestoreSecret() | plan.DeleteSecret() | updates.SetKmsKey():
             _do_secret(step, aws)
+        case updates.SetTags():
+            _do_tags(step, aws)
         case plan.CreatePolicy() | plan.UpdatePolicy() | plan.DeletePolicy():
             _do_policy(step, aws)
         case plan.CreateUser() | plan.SetBoundary() | plan.AttachPolicy() | plan.DetachPolicy() | plan.DeleteUser():
@@ -54,7 +56,18 @@ def _do(step: plan.Step, aws: Aws, clock: Clock, verified: Verified) -> None:
             _do_key(step, aws, clock, verified)
 
 
-def _do_secret(step: plan.CreateSecret | plan.RestoreSecret | plan.DeleteSecret, aws: Aws) -> None:
+def _do_tags(step: updates.SetTags, aws: Aws) -> None:
+    tags = _tag_list(step.tags)
+    match step.action:
+        case "iam:TagUser":
+            aws.call(step.action, step.arn, UserName=keys.name_of(step.arn), Tags=tags)
+        case "iam:TagPolicy":
+            aws.call(step.action, step.arn, PolicyArn=step.arn, Tags=tags)
+        case _:
+            aws.call(step.action, step.arn, region=step.region, SecretId=step.arn, Tags=tags)
+
+
+def _do_secret(step: plan.CreateSecret | plan.RestoreSecret | plan.DeleteSecret | updates.SetKmsKey, aws: Aws) -> None:
     ref = step.secret
     match step:
         case plan.CreateSecret():
@@ -70,6 +83,10 @@ def _do_secret(step: plan.CreateSecret | plan.RestoreSecret | plan.DeleteSecret,
             )
         case plan.RestoreSecret():
             aws.call("secretsmanager:RestoreSecret", ref.arn, region=ref.region, SecretId=ref.name)
+        case updates.SetKmsKey():
+            aws.call(
+                "secretsmanager:UpdateSecret", ref.arn, region=ref.region, SecretId=ref.name, KmsKeyId=step.kms_key
+            )
         case plan.DeleteSecret():
             aws.call(
                 "secretsmanager:DeleteSecret",

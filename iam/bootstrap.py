@@ -27,6 +27,7 @@ from iam.plan import (
 from iam.policy import policy_documents
 from iam.rotate import Keyring, first_key
 from iam.secret import SecretState
+from iam.updates import SetKmsKey, SetTags, is_same_kms_key, lacking
 
 #: Versions that a managed policy may have: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 POLICY_VERSIONS = 5
@@ -79,6 +80,7 @@ def plan_bootstrap(wanted: Wanted, found: Observed) -> Plan:
         steps.append(SetBoundary(user_arn=user_arn, user=wanted.name, boundary=wanted.boundary))
     steps += [*policies.attach, *policies.remove]
     steps += _secret_steps(wanted, found.secret, ref)
+    steps += _tag_steps(wanted, found)
     keyring = Keyring(user=wanted.name, user_arn=user_arn, secret=ref, pools=wanted.pools, wait_s=wanted.verify_wait_s)
     steps += first_key(keyring, found)
     return Plan(tuple(steps))
@@ -94,7 +96,26 @@ def secret_ref(home: Home, name: str, region: str, state: SecretState | None, km
 def _secret_steps(wanted: Wanted, state: SecretState | None, ref: SecretRef) -> list[Step]:
     if state is None:
         return [CreateSecret(secret=ref, description=DESCRIPTION, tags=_tags(wanted))]
-    return [RestoreSecret(secret=ref)] if state.deleted else []
+    steps: list[Step] = [RestoreSecret(secret=ref)] if state.deleted else []
+    if wanted.kms_key and not is_same_kms_key(wanted.kms_key, state.kms_key):
+        steps.append(SetKmsKey(secret=ref, kms_key=wanted.kms_key))
+    return steps
+
+
+def _tag_steps(wanted: Wanted, found: Observed) -> list[Step]:
+    """The tags that are asked for, on all that is there already; what is made is made with them."""
+    things = [(f"the policy {each.name}", "iam:TagPolicy", each.arn, each.tags, "") for each in found.policies]
+    if found.user:
+        things.append((f"the user {wanted.name}", "iam:TagUser", found.user.arn, found.user.tags, ""))
+    if found.secret:
+        state = found.secret
+        name = f"the secret {wanted.secret_name}"
+        things.append((name, "secretsmanager:TagResource", state.arn, state.tags, state.region))
+    return [
+        SetTags(action=action, what=what, arn=arn, tags=tags, region=region or None)
+        for what, action, arn, there, region in things
+        if (tags := lacking(wanted.tags, there))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,6 +260,31 @@ def test_tags_and_the_kms_key_are_given_to_what_is_created(world: World) -> None
     assert {"Key": "team", "Value": "identity"} in world.client("iam").list_user_tags(UserName=NAME)["Tags"]
 
 
+def test_tags_and_the_kms_key_are_given_to_what_is_there_already(world: World) -> None:
+    world.bootstrap("--tag", "team=identity", "--tag", "stage=test")
+    key = world.secret()
+    done = world.bootstrap("--tag", "team=platform", "--tag", "stage=test", "--kms-key", "alias/ours")
+    assert "- tag the user reader: team=platform\n" in done.stderr
+    assert "needs kms:Decrypt on that key from then on" in done.stderr
+    iam, secrets = world.client("iam"), world.client("secretsmanager")
+    (policy,) = iam.list_policies(Scope="Local")["Policies"]
+    secret = secrets.describe_secret(SecretId=f"cognito-source/{NAME}")
+    for tags in (
+        secret["Tags"],
+        iam.list_user_tags(UserName=NAME)["Tags"],
+        iam.list_policy_tags(PolicyArn=policy["Arn"])["Tags"],
+    ):
+        found = {tag["Key"]: tag["Value"] for tag in tags}
+        assert (found["team"], found["stage"]) == ("platform", "test")
+        assert found["cognito-source:managed-by"] == "iam"
+    assert secret["KmsKeyId"] == "alias/ours"
+    assert world.secret() == key
+    before = world.snapshot()
+    again = world.bootstrap("--tag", "team=platform", "--kms-key", "alias/ours")
+    assert "nothing had to be changed" in again.stderr
+    assert world.snapshot() == before
+
+
 def test_the_boundary_is_given_to_the_user(world: World) -> None:
     boundary = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
     plan = json.loads(world.bootstrap("--boundary", boundary, "--dry-run", "--output", "json").stdout)
