@@ -231,7 +231,7 @@ def _python(words: Sequence[str]) -> list[str]:
 
 def click_problems(command: click.Command, words: Sequence[str]) -> list[str]:
     """Which of the words are neither a command nor an option of this one."""
-    context = click.Context(command)
+    context = click.Context(command, **command.context_settings)
     options = {name for each in command.get_params(context) for name in [*each.opts, *each.secondary_opts]}
     taken = {
         name

@@ -39,7 +39,9 @@ def rendered() -> str:
 
 def _sections(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
     """A command's section, then those of its commands."""
-    context = click.Context(command, info_name=name if parent is None else name.rpartition(" ")[2], parent=parent)
+    info_name = name if parent is None else name.rpartition(" ")[2]
+    # click keeps a command's help option once it is made: a context without the settings would take -h away for good.
+    context = click.Context(command, info_name=info_name, parent=parent, **command.context_settings)
     # "adapter", "adapter run", "adapter state show": the levels below the page's title, three at most.
     level = min(2 + len(name.split()) - 3, 4)
     pieces = " ".join(command.collect_usage_pieces(context))

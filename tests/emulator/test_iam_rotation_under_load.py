@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
 from tests.emulator.iam_leaks import leaks
@@ -47,6 +48,10 @@ def test_no_sweep_fails_and_no_event_is_lost_while_the_key_is_rotated(world: Wor
             "AWS_SHARED_CREDENTIALS_FILE": str(profile),
         }
         seen = {first.secret}
+
+        def more_than(before: int) -> bool:
+            return len(created) > before
+
         with adapter(given, tmp_path / "adapter") as running:
             running.wait_for("baseline_done")
             signing_up = threading.Thread(target=sign_up)
@@ -57,7 +62,7 @@ def test_no_sweep_fails_and_no_event_is_lost_while_the_key_is_rotated(world: Wor
                     world.run("rotate", NAME, "--grace", "1s")
                     seen.add(world.secret().secret)
                     # However fast the rotation was, somebody signs up in each round.
-                    wait_until(lambda before=before: len(created) > before, timeout_s=60)
+                    wait_until(partial(more_than, before), timeout_s=60)
                     # It noticed: the key that it had is gone.
                     running.wait_for("credentials_reloaded", times=number)
             finally:

@@ -70,7 +70,7 @@ def _commands() -> Iterator[tuple[str, dict[str, list[str]]]]:
 def _command(path: str, command: click.Command) -> Iterator[tuple[str, dict[str, list[str]]]]:
     yield path, {"options": sorted(option for parameter in command.params for option in parameter.opts)}
     if isinstance(command, click.Group):
-        context = click.Context(command)
+        context = click.Context(command, **command.context_settings)
         for name in command.list_commands(context):
             found = command.get_command(context, name)
             if found is not None and not found.hidden:
