@@ -25,8 +25,8 @@ from adapter.cognito.shards import SAMPLE
 from adapter.config import Settings
 from adapter.credentials import PoolCredentials, service_session
 from adapter.delivery import BackoffPolicy, Batching, Delivery, RetryPolicy, Status
-from adapter.ephemeral import MOUNTS, fate
-from adapter.errors import CognitoError, ConfigError, StoreUnavailableError
+from adapter.ephemeral import MOUNTS, fate_of_state
+from adapter.errors import CognitoError, ConfigError, StoreRefusedError, StoreUnavailableError
 from adapter.events import EventBuilder
 from adapter.health import STALE_S, Health, HealthServer
 from adapter.ledger import Courier
@@ -337,9 +337,9 @@ def warn_of_loss(state_url: str) -> None:
     if not isinstance(url, SqliteUrl):
         return
     try:
-        where = fate(str(url.path.resolve()), Path(MOUNTS).read_text(errors="replace"))
-    except OSError:
-        return  # not on Linux, or no /proc: nobody can tell
+        where = fate_of_state(str(url.path.resolve()), Path(MOUNTS).read_text(errors="replace"))
+    except (OSError, RuntimeError):
+        return  # not on Linux, no /proc, or links in a circle: nobody can tell
     if where is not None:
         logger.warning(
             "The state is in %s: when the container is replaced it is lost, and with it every change in between. "
@@ -380,8 +380,9 @@ def _open_store(
         except HeldError:
             if not stop.is_set():
                 raise
-        except StoreUnavailableError as error:
-            if not wait:
+        except (StoreRefusedError, StoreUnavailableError) as error:
+            # Refused after it was waited for: this adapter runs, and what it lost may come back.
+            if not wait or (isinstance(error, StoreRefusedError) and not told):
                 raise
             health.problem("state", str(error))
             if str(error) != fault or time.monotonic() - fault_at >= REMIND_S:

@@ -54,3 +54,11 @@ def fate(path: str, mounts: str) -> str | None:
     if kind in _IN_MEMORY:
         return "memory (tmpfs)"
     return next((words for pattern, words in _HOST_FOLDERS if pattern.search(root)), None)
+
+
+def fate_of_state(path: str, mounts: str) -> str | None:
+    """What becomes of a SQLite file and of its log beside it, which a mount of the file alone does not keep.
+
+    Args and result as for `fate`.
+    """
+    return fate(path, mounts) or fate(f"{path}-wal", mounts)

@@ -28,6 +28,10 @@ class StateError(ConfigError):
     """A state store that can't be used: of another pool, damaged, or of a newer version. It is left untouched."""
 
 
+class StoreRefusedError(StateError):
+    """The store refuses until a person changes something: ends a start, and is waited for once the adapter runs."""
+
+
 class FatalError(AdapterError):
     """The process can't go on (exit code 1): nothing a retry would change."""
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from adapter.arn import PoolArn
 from adapter.doctor.check import Check, fail, ok, warn
-from adapter.ephemeral import MOUNTS, fate
+from adapter.ephemeral import MOUNTS, fate_of_state
 from adapter.errors import AdapterError
 from adapter.state.base import Meta, other_pool
 from adapter.state.lock import Holder
+from adapter.state.place import find_file
 from adapter.state.url import DynamoUrl, SqliteUrl, parse_state_url
 from adapter.terminal import count, printable
 
@@ -58,8 +59,9 @@ def storage_checks(
 def _sqlite(url: SqliteUrl, pool: PoolArn | None, known: Known, *, running: bool) -> Iterator[Check]:
     from adapter.state.report import report_sqlite
 
-    path, folder = url.path, url.path.absolute().parent
-    if folder.is_dir() and not path.exists() and not path.with_name(f"{path.name}-wal").exists():
+    path = find_file(url.path, f"the state file {url.path}")
+    folder = path.parent
+    if not path.exists():
         if not os.access(folder, os.W_OK | os.X_OK):
             yield fail(_NAME, f"the folder {folder} can't be written by this user", "mend its permissions")
             return
@@ -82,7 +84,7 @@ def _sqlite(url: SqliteUrl, pool: PoolArn | None, known: Known, *, running: bool
 
 def _fate(path: Path) -> str | None:
     try:
-        return fate(str(path.resolve()), Path(MOUNTS).read_text(errors="replace"))
+        return fate_of_state(str(path), Path(MOUNTS).read_text(errors="replace"))
     except OSError:
         return None  # not on Linux, or no /proc: nobody can tell
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
 
-from adapter.errors import StateError, StoreUnavailableError
+from adapter.errors import StoreRefusedError, StoreUnavailableError
 from adapter.state.dynamo_items import Item
 from adapter.state.requirements import ACTIONS
 
@@ -121,7 +121,7 @@ def translated(table: Table, action: str) -> Iterator[None]:
 
     Raises:
         FencedError: the condition of a write was not met.
-        StateError: no table, no permission, no credentials: a person must mend it.
+        StoreRefusedError: no table, no permission, no credentials: a person must mend it.
         StoreUnavailableError: everything else: try again.
     """
     try:
@@ -129,7 +129,7 @@ def translated(table: Table, action: str) -> Iterator[None]:
     except ClientError as error:
         raise _meaning(error, table, action) from None  # its message may quote an item: usernames
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
-        raise StateError(
+        raise StoreRefusedError(
             f"STATE_URL: there are no AWS credentials for {table.where}; give the task a role, or the process a key"
         ) from error
     except BotoCoreError as error:
@@ -147,9 +147,11 @@ def _meaning(error: ClientError, table: Table, action: str) -> Exception:
         code = next((str(reason) for reason in reasons if reason not in (None, "None")), code)
     fault = _fault_of_access(code, str(error.response.get("Error", {}).get("Message", "")))
     if fault is not None:
-        return StateError(f"STATE_URL: {table.where} refused {action} ({code}): {fault}")
+        return StoreRefusedError(f"STATE_URL: {table.where} refused {action} ({code}): {fault}")
     if code == "ResourceNotFoundException":
-        return StateError(f"STATE_URL: {table.where} does not exist; create it (docs/state.md) or name another one")
+        return StoreRefusedError(
+            f"STATE_URL: {table.where} does not exist; create it (docs/state.md) or name another one"
+        )
     return StoreUnavailableError(f"STATE_URL: {table.where} does not answer just now ({code}){_ADVICE.get(code, '')}")
 
 
@@ -177,11 +179,11 @@ def while_running() -> Iterator[None]:
     """What ends the adapter at its start is waited for once it runs: a permission or a table can come back.
 
     Raises:
-        StoreUnavailableError: instead of StateError.
+        StoreUnavailableError: instead of StoreRefusedError.
     """
     try:
         yield
-    except StateError as error:
+    except StoreRefusedError as error:
         raise StoreUnavailableError(str(error)) from error
 
 

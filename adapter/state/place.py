@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def is_locked(path: Path) -> bool:
         OSError: the file can't be opened.
     """
     command = getattr(fcntl, "F_OFD_GETLK", None)
-    if command is None:
+    if command is None or sys.platform != "linux":  # elsewhere `struct flock` looks different
         return False
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -157,7 +158,7 @@ class OpenFile:
     def _lock(self, where: str) -> bool:
         """Lock the file; False: this system, or its file system, can't."""
         command = getattr(fcntl, "F_OFD_SETLK", None)
-        if command is None:
+        if command is None or sys.platform != "linux":
             return False
         wanted = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _LOCKED_BYTE, 1, 0)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,26 @@ def test_an_adapter_without_its_permission_is_not_ready_and_goes_on_when_it_is_b
             wait_until(lambda: probe(port, "/ready")[0] == 204)
             assert running.terminate() == 0
     assert {event["partitionkey"] for event in sink.events} == {"bob"}
+
+
+def test_an_adapter_that_waits_for_another_one_waits_for_its_permission_too(role: Role, tmp_path: Path) -> None:
+    role.allow_pool()
+    users = Users(role.aws)
+    with RecordingSink.start() as sink:
+        made = settings(role.aws, users.arn, sink.url, STATE_URL=URL, STATE_LEASE_SECONDS="2")
+        own = {"AWS_ACCESS_KEY_ID": role.key_id, "AWS_SECRET_ACCESS_KEY": role.secret}
+        with ExitStack() as running:
+            first = running.enter_context(adapter(made, tmp_path / "one"))
+            first.wait_for("baseline_done")
+            second = running.enter_context(adapter(made | own, tmp_path / "two"))
+            second.wait_for("waiting")
+            role.deny()
+            (failed, *_) = second.wait_for("sweep_failed")
+            assert "AccessDeniedException" in failed["message"]
+            role.allow()
+            assert first.terminate() == 0
+            second.wait_for("started")
+            assert second.terminate() == 0
 
 
 @pytest.mark.parametrize("members", [{}, {"released": {"S": "no"}}, {"text": {"S": "of another program"}}])

@@ -373,3 +373,11 @@ def test_the_state_of_the_pool_s_other_region_is_told_with_the_way_to_adopt_it(t
     assert check.mark is Mark.FAIL
     assert "the same pool in another region" in check.mend
     assert "state adopt" in check.mend
+
+
+def test_a_link_to_a_volume_that_is_not_mounted_is_no_first_start(tmp_path: Path) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / "volume" / "state.db")
+    (check,), _ = stored(tmp_path / "state.db")
+    assert check.mark is Mark.FAIL
+    assert "symbolic link" in check.found
+    assert "mount the volume" in check.mend

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapter import app
-from adapter.ephemeral import fate
+from adapter.ephemeral import fate, fate_of_state
 
 STATE = "/var/lib/cognito-source/cognito-source.db"
 LAYER = "600 500 0:50 / / rw,relatime master:200 - overlay overlay rw,lowerdir=/a,upperdir=/b,workdir=/c\n"
@@ -57,6 +57,18 @@ def test_the_innermost_and_latest_mount_counts() -> None:
     assert fate("/var/lib/cognito-source/cache/x.db", durable) == "memory (tmpfs)"
     over = mount("/", kind="tmpfs") + mount("/").partition(PROC)[2]
     assert fate(STATE, over) is None
+
+
+def test_a_file_that_is_mounted_alone_lasts_but_its_log_does_not() -> None:
+    alone = mount("/state/cognito-source.db", point=STATE)
+    assert fate(STATE, alone) is None
+    assert fate_of_state(STATE, alone) == "the container's own layer"
+    assert fate_of_state(STATE, mount("/")) is None
+
+
+def test_links_in_a_circle_are_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / "state.db")
+    app.warn_of_loss(f"sqlite:///{tmp_path / 'state.db'}")
 
 
 def test_a_folder_whose_name_begins_alike_is_another_one() -> None:
