@@ -12,7 +12,6 @@ import os
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -101,25 +100,21 @@ def is_locked(path: Path) -> bool:
         os.close(descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class FileIdentity:
-    """Which file it is, whatever it is called."""
+#: Which file it is, whatever it is called: device and inode.
+FileIdentity = tuple[int, int]
 
-    device: int
-    inode: int
 
-    @classmethod
-    def of(cls, file: Path | int) -> FileIdentity | None:
-        """The file that a name leads to, or that a descriptor is open on; None: there is none.
+def identity_of(file: str | Path | int) -> FileIdentity | None:
+    """The file that a name leads to, or that a descriptor is open on; None: there is none.
 
-        Raises:
-            OSError: it can't be told.
-        """
-        try:
-            found = os.stat(file)  # noqa: PTH116 - of a descriptor, too
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return cls(found.st_dev, found.st_ino)
+    Raises:
+        OSError: it can't be told.
+    """
+    try:
+        found = os.stat(file)  # noqa: PTH116 - of a descriptor, too; and it is asked before every send
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 class OpenFile:
@@ -139,15 +134,16 @@ class OpenFile:
     """
 
     def __init__(self, path: Path, real: Path, where: str) -> None:
-        self._names = (path, real) if path != real else (real,)
+        self._names = [str(name) for name in dict.fromkeys((path.absolute(), real))]
         self._real = real
+        self._log_name = str(log_path(real))
         self._log: FileIdentity | None = None
         try:
             self._descriptor = os.open(real, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise of_system(error, f"{where} can't be opened", "make it readable and writable") from error
         try:
-            self._folder = FileIdentity.of(real.parent)
+            self._folder = identity_of(real.parent)
             locked = self._lock(where)
             if os.fstat(self._descriptor).st_nlink > 1:
                 self._check_other_names(where, locked=locked)
@@ -182,10 +178,10 @@ class OpenFile:
                 f"STATE_URL: {where} has other names (hard links), and can't be locked for all of them on this system; "
                 "keep one of them"
             )
-        identity = FileIdentity.of(self._descriptor)
+        identity = identity_of(self._descriptor)
         for other in self._real.parent.iterdir():
             with suppress(OSError):
-                if other == self._real or not log_path(other).exists() or FileIdentity.of(other) != identity:
+                if other == self._real or not log_path(other).exists() or identity_of(other) != identity:
                     continue
                 raise StateError(
                     f"STATE_URL: {where} is also called {other.name}, and its log {log_path(other).name} goes with "
@@ -195,17 +191,17 @@ class OpenFile:
     def watch_log(self) -> None:
         """Note which file SQLite's log is: it exists as long as the database is open."""
         with suppress(OSError):
-            self._log = FileIdentity.of(log_path(self._real))
+            self._log = identity_of(self._log_name)
 
     def fault(self) -> str | None:
         """What became of the file since it was opened, in words; None: nothing, as far as can be told."""
         try:
-            identity = FileIdentity.of(self._descriptor)
+            identity = identity_of(self._descriptor)
             for name in self._names:
-                found = FileIdentity.of(name)
+                found = identity_of(name)
                 if found != identity:
                     return "was deleted" if found is None else "was replaced by another file"
-            if self._log is not None and FileIdentity.of(log_path(self._real)) != self._log:
+            if self._log is not None and identity_of(self._log_name) != self._log:
                 return "lost its log"
         except OSError:
             return None  # a fault of the volume, which SQLite meets and names as well
@@ -214,7 +210,7 @@ class OpenFile:
     def is_gone(self) -> bool:
         """Whether nothing is left at its place, in the folder where it was (not in another one mounted there)."""
         with suppress(OSError):
-            return FileIdentity.of(self._real.parent) == self._folder is not None and not os.path.lexists(self._real)
+            return identity_of(self._real.parent) == self._folder is not None and not os.path.lexists(self._real)
         return False
 
     def drop_log(self) -> None:
@@ -222,10 +218,9 @@ class OpenFile:
 
         It would be applied to the file that is there now.
         """
-        log = log_path(self._real)
         with suppress(OSError):
-            if self._log is not None and FileIdentity.of(log) == self._log:
-                log.unlink()
+            if self._log is not None and identity_of(self._log_name) == self._log:
+                Path(self._log_name).unlink()
 
     def close(self) -> None:
         """Give up the lock."""

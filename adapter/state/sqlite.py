@@ -95,7 +95,7 @@ class SqliteStore:
 
     def held(self) -> bool:
         """Whether the file is still the state, and ours: not deleted or replaced, nor its lock."""
-        return all(lock.held() for lock in self._locks) and self._file.fault() is None
+        return self._file.fault() is None and all(lock.held() for lock in self._locks)
 
     def close(self) -> None:
         """Close the file and release its lock."""
