@@ -52,8 +52,8 @@ class Store(Protocol):
     """The state of one pool. One writer at a time: opening a store takes its lock or lease.
 
     Used by one thread, except `held`, which any thread may ask.
-    Raises StateError when it can't be used, LeaseLostError when another writer took over, StateReplacedError when its file
-    is no longer the one at its place, StoreUnavailableError when it can't be used just now.
+    Raises StateError when it can't be used, LeaseLostError when another writer took over, StateReplacedError when its
+    file is no longer the one at its place, StoreUnavailableError when it can't be used just now.
     """
 
     def meta(self) -> Meta:
