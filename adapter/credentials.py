@@ -107,7 +107,7 @@ def _session(key: _Key | None) -> Session:
 
 
 def _read_secret(settings: Settings) -> _Key:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     arn = settings.credentials_secret_arn
     try:
@@ -120,7 +120,7 @@ def _read_secret(settings: Settings) -> _Key:
             f"the secret {arn} can't be read ({code}); expected secretsmanager:GetSecretValue to be granted on it",
             code=code,
         ) from None
-    except BotoCoreError as error:
+    except Exception as error:  # noqa: BLE001 - no network, or a page of a proxy's, over which botocore's parsers stumble
         name = type(error).__name__
         raise CredentialsError(
             f"the secret {arn} can't be read ({name}); check network and credentials", code=name
@@ -128,9 +128,9 @@ def _read_secret(settings: Settings) -> _Key:
     return _read_key(text, arn)
 
 
-def _read_key(text: str, arn: str) -> _Key:
+def _read_key(text: object, arn: str) -> _Key:
     try:
-        value = json.loads(text)
+        value = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
         value = None
     members = value if isinstance(value, dict) else {}

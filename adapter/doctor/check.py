@@ -83,6 +83,9 @@ def limited(name: str, look: Callable[[], Iterable[Check]], limit_s: float) -> I
 def _broken(name: str, error: Exception) -> Check:
     """What stopped a check. Its text is left out: it may quote what it stumbled over."""
     kind = type(error)
+    if kind.__module__ == "botocore.parsers":
+        mend = "something else answers, such as a proxy: check proxies, DNS and endpoints (AWS_ENDPOINT_URL)"
+        return fail(name, "what answers is not AWS", mend)
     if kind.__module__ == "botocore.exceptions":
         mend = "check the AWS configuration of this machine: AWS_PROFILE, ~/.aws/config, regions, endpoints"
         return fail(name, f"botocore can't go on ({kind.__name__})", mend)

@@ -144,7 +144,6 @@ def _source(settings: Settings, session: Session, found: Any) -> str:
 def identity_checks(settings: Settings, session: Session | None, limit_s: float) -> Iterator[Check]:
     """Whose credentials these are: AWS tells it to everyone, without a permission."""
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
     name = "identity"
     if session is None:
@@ -154,10 +153,14 @@ def identity_checks(settings: Settings, session: Session | None, limit_s: float)
     try:
         client: Any = session.create_client("sts", region_name=settings.pool.region, config=config)
         caller = client.get_caller_identity()
-    except (ClientError, BotoCoreError) as error:
+    except Exception as error:  # noqa: BLE001 - botocore's parsers raise whatever they stumble over in a proxy's page
         yield skip(name, f"not known: sts:GetCallerIdentity failed ({type(error).__name__}); the adapter needs no STS")
         return
-    arn, account = printable(str(caller.get("Arn"))), printable(str(caller.get("Account")))
+    arn, account = (caller.get(each) if isinstance(caller, dict) else None for each in ("Arn", "Account"))
+    if not (isinstance(arn, str) and isinstance(account, str) and arn and account):
+        yield skip(name, "not known: what answers as STS does not say who this is; the adapter needs no STS")
+        return
+    arn, account = printable(arn), printable(account)
     if account != settings.pool.account:
         yield warn(
             name,

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import click
 import pytest
 import trustme
@@ -24,7 +25,7 @@ from adapter.cognito.base import Page
 from adapter.commands.doctor import line_of
 from adapter.doctor.check import Check, Mark, fail, limited, ok
 from adapter.doctor.examine import examine, look_at_sinks
-from adapter.doctor.pool import Asked, clock_checks, name_checks
+from adapter.doctor.pool import Asked, clock_checks, identity_checks, name_checks
 from adapter.doctor.quota import quota_checks
 from adapter.doctor.storage import Known, storage_checks
 from adapter.doctor.surroundings import read
@@ -52,6 +53,43 @@ def checked(target: str, *, send: bool = False, **more: str) -> list[Check]:
 
 def marks(checks: Iterable[Check]) -> list[str]:
     return [str(check.mark) for check in checks]
+
+
+# -- identity --------------------------------------------------------------------------------------------------------
+
+PAGE = b"<html><head><title>Sign in to the Wi-Fi</title></head><body></body></html>"
+CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+<Arn>arn:aws:iam::{account}:user/x</Arn><UserId>X</UserId><Account>{account}</Account>
+</GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+def identity(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> Check:
+    """What is said of the caller when STS answers this."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "AKIDEXAMPLE")
+    with sink_server() as server:
+        server.default = answer
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url.removesuffix("/events"))
+        session = botocore.session.Session()
+        (check,) = limited("identity", lambda: identity_checks(read(LEAST).settings, session, 20), 30)
+    return check
+
+
+@pytest.mark.parametrize("status", [200, 403, 500, 503])
+@pytest.mark.parametrize("body", [PAGE, b"<html><p>not closed", b"", b"null", b"{}", b"<a/>", b"\xff\x00"])
+def test_an_sts_that_does_not_answer_as_sts_is_not_known_and_no_bug(
+    monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
+) -> None:
+    check = identity(monkeypatch, Answer(status=status, body=body, headers={"content-type": "text/html"}))
+    assert check.mark is Mark.SKIP
+    assert check.found.startswith("not known: ")
+
+
+def test_an_sts_that_answers_says_who_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = CALLER.format(account=POOL.account).encode()
+    assert identity(monkeypatch, Answer(status=200, body=own)) == ok("identity", f"arn:aws:iam::{POOL.account}:user/x")
+    other = CALLER.format(account="999999999999").encode()
+    assert identity(monkeypatch, Answer(status=200, body=other)).mark is Mark.WARN
 
 
 # -- configuration --------------------------------------------------------------------------------------------------
