@@ -11,9 +11,10 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from adapter.net.http_message import HttpReply, HttpRequest
+from adapter.net.http_server import HttpServer
 from adapter.state.lock import Holder
 from adapter.values import Address
 
@@ -104,72 +105,39 @@ class HealthServer:
     """
 
     def __init__(self, health: Health, address: Address, status: Callable[[], Mapping[str, Any]] = dict) -> None:
-        handler = type("Handler", (_Handler,), {"health": health, "status": staticmethod(status)})
-        server = type("Server", (ThreadingHTTPServer,), {"address_family": address.family, "daemon_threads": True})
-        self._server = server((address.host, address.port), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
+        self._health = health
+        self._status = status
+        self._server = HttpServer(address.host, address.port, self._answer, name="health")
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._server.server_address[1])
+        return self._server.port
 
     def __enter__(self) -> HealthServer:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
+
+    def _answer(self, request: HttpRequest) -> HttpReply:
+        """The reply to a request of whatever method, as the original's server gives it."""
+        if request.path == "/health":
+            return HttpReply(status=204 if self._health.started else 503)
+        if request.path == "/ready":
+            return _verdict(self._health.unready())
+        if request.path == "/live":
+            return _verdict(self._health.dead())
+        if request.path == "/status":
+            reasons = {"unready": self._health.unready(), "dead": self._health.dead()}
+            return _json(200, reasons | dict(self._status()))
+        return HttpReply(status=404)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    health: Health
-    status: Callable[[], Mapping[str, Any]]
-    server_version = "cognito-source"
-    sys_version = ""
-    timeout = 5.0
+def _verdict(reasons: list[str]) -> HttpReply:
+    return _json(503, {"reasons": reasons}) if reasons else HttpReply(status=204)
 
-    def handle_one_request(self) -> None:
-        """Read one request of whatever method, as the original's server does."""
-        self.raw_requestline = self.rfile.readline(65_537)
-        if len(self.raw_requestline) > 65_536 or not self.raw_requestline or not self.parse_request():
-            self.close_connection = True
-            return
-        self._answer()
-        self.wfile.flush()
 
-    def _answer(self) -> None:
-        path = self.path.partition("?")[0]
-        self.close_connection = True
-        if path == "/health":
-            self._send(204 if self.health.started else 503)
-        elif path == "/ready":
-            self._verdict(self.health.unready())
-        elif path == "/live":
-            self._verdict(self.health.dead())
-        elif path == "/status":
-            self._send(200, {"unready": self.health.unready(), "dead": self.health.dead()} | dict(self.status()))
-        else:
-            self._send(404)
-
-    def _verdict(self, reasons: list[str]) -> None:
-        if reasons:
-            self._send(503, {"reasons": reasons})
-        else:
-            self._send(204)
-
-    def _send(self, code: int, body: Mapping[str, Any] | None = None) -> None:
-        data = b"" if body is None else json.dumps(body).encode()
-        self.send_response(code)
-        if data:
-            self.send_header("Content-Type", "application/json")
-        if code != 204:  # RFC 9110, section 8.6: no Content-Length there
-            self.send_header("Content-Length", str(len(data)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: probes come every second."""
+def _json(status: int, body: Mapping[str, Any]) -> HttpReply:
+    return HttpReply(status=status, body=json.dumps(body).encode(), content_type="application/json")

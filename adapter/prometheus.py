@@ -6,16 +6,19 @@ exception is the original's metric, which dashboards know by its name.
 
 from __future__ import annotations
 
-import errno
+import gzip
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from adapter.metrics import Buckets, Metrics, Sent, Totals
+from adapter.net.http_message import HttpReply, HttpRequest
+from adapter.net.http_server import HttpServer
 from adapter.version import VERSION
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
 PREFIX: Final = "cognito_source_"
@@ -23,6 +26,7 @@ PREFIX: Final = "cognito_source_"
 ORIGINAL_SUFFIX: Final = "_event_count"
 #: The tags of the original's metric: who, then what became of the event.
 ORIGINAL_TAGS: Final = ("namespace_name", "event_source", "name", "resource_group", *Sent._fields)
+_ALLOWED: Final = {"Allow": "OPTIONS, GET, HEAD"}
 _NOT_OF_A_NAME: Final = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -169,23 +173,34 @@ def serve(metrics: Metrics, host: str, port: int) -> Callable[[], None]:
     Raises:
         OSError: the port can't be had.
     """
-    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, start_http_server
+    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
     registry = CollectorRegistry()
     registry.register(Collector(metrics))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    try:
-        server, thread = start_http_server(port, addr=host, registry=registry)
-    except UnicodeError:
-        raise OSError(errno.EADDRNOTAVAIL, "no such host") from None
+    server = HttpServer(host, port, lambda request: exposition(registry, request), name="metrics")
+    server.start()
+    return server.close
 
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
-    return stop
+def exposition(registry: CollectorRegistry, request: HttpRequest) -> HttpReply:
+    """What the library's own server answers to a request: in the format that it asks for, whatever its path."""
+    from prometheus_client.exposition import choose_encoder
+
+    if request.method == "OPTIONS":
+        return HttpReply(status=200, headers=_ALLOWED)
+    if request.method not in {"GET", "HEAD"}:
+        return HttpReply(status=405, headers=_ALLOWED)
+    if request.path == "/favicon.ico":
+        return HttpReply(status=200)
+    encoder, content_type = choose_encoder(request.header("accept"))
+    body = encoder(registry)
+    accepted = {each.partition(";")[0].strip().lower() for each in request.header("accept-encoding").split(",")}
+    if "gzip" in accepted:
+        headers = {"Content-Encoding": "gzip"}
+        return HttpReply(status=200, body=gzip.compress(body), content_type=content_type, headers=headers)
+    return HttpReply(status=200, body=body, content_type=content_type)
 
 
 def markdown() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import socket
 import urllib.request
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapter.metrics import Metrics
-from adapter.prometheus import METRICS, PREFIX, markdown, serve
+from adapter.net.http_message import HttpReply, HttpRequest
+from adapter.prometheus import METRICS, PREFIX, Collector, exposition, markdown, serve
 from adapter.version import VERSION
 from tests.unit.metrics_support import ARN, TYPE, busy
 
@@ -94,6 +97,23 @@ def test_numbers_of_the_process_come_with_them(text: str) -> None:
 def test_a_component_that_is_no_name_for_prometheus_is_made_one() -> None:
     metrics = Metrics(source=ARN, component="my-source.v2")
     assert "# TYPE my_source_v2_event_count untyped" in scraped(metrics)
+
+
+def test_it_answers_as_the_library_does() -> None:
+    registry = CollectorRegistry()
+    registry.register(Collector(Metrics(source=ARN)))
+
+    def asked(method: str = "GET", path: str = "/metrics", **headers: str) -> HttpReply:
+        given = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+        return exposition(registry, HttpRequest(method=method, path=path, headers=given))
+
+    plain = asked()
+    assert plain.content_type.startswith("text/plain; version=0.0.4")
+    assert asked(path="/").body == plain.body
+    assert gzip.decompress(asked(accept_encoding="br, GZIP;q=0.5").body) == plain.body
+    assert asked(accept="application/openmetrics-text; version=1.0.0").body.endswith(b"# EOF\n")
+    assert (asked(path="/favicon.ico").body, asked("OPTIONS").status) == (b"", 200)
+    assert (asked("POST").status, asked("POST").headers) == (405, {"Allow": "OPTIONS, GET, HEAD"})
 
 
 @pytest.mark.parametrize("host", ["a" * 70, "\u00e9" * 70])
