@@ -169,6 +169,7 @@ def review(plans: Sequence[Plan]) -> Review:
             tuple(f for n in networks for f in n.flows),
             tuple(e for n in networks for e in n.exposures),
             tuple(a for n in networks for a in n.public_addresses),
+            tuple(link for n in networks for link in n.links),
         ),
         secrecy=Secrecy(
             tuple(s for found in secrets for s in found.stores),
@@ -289,6 +290,11 @@ def findings(found: Review) -> list[Finding]:
     listed += [Finding("warn", "not judged", u.where, u.why) for u in found.unjudged]
     listed += [Finding("bad", "check", c.address, ": ".join((c.status, *c.problems))) for c in found.failed_checks]
     listed += [Finding("warn", "action", i.label, invocation_text(i)) for i in found.invocations]
+    listed += [
+        Finding("warn", "networks", link.address, link.what)
+        for link in found.network.links
+        if link.loud and not link.kept
+    ]
     listed += [
         Finding("warn", "command", c.label, f"runs a command where the plan is applied ({', '.join(kinds)})")
         for c, kinds in found.commands

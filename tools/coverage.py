@@ -26,7 +26,7 @@ _CLASS: Final = re.compile(
     r"Represents a \{@link https://registry\.terraform\.io/providers/hashicorp/aws/[\d.]+"
     r"/docs/resources/\S+ (aws_\w+)\}"
 )
-_MAPPING: Final = re.compile(r"name_mapping=\{(.*?)\n    \},", re.DOTALL)
+_MAPPING: Final = re.compile(r"name_mapping=\{(.*?)\}", re.DOTALL)
 _NAME: Final = re.compile(r'"(\w+)": "\w+"')
 
 #: Attributes that usually give rights, and those that usually open something.
@@ -58,6 +58,7 @@ HARMLESS: Final[Mapping[str, str]] = {
     "aws_appfabric_app_authorization": "auth_type is how it signs in elsewhere",
     "aws_appstream_fleet": "its way out to the internet",
     "aws_appstream_image_builder": "its way out to the internet",
+    "aws_appstream_stack": "what its users may copy",
     "aws_appsync_datasource": "how it signs in to the data source",
     "aws_bedrockagent_data_source": "how it signs in to the data source",
     "aws_cloudwatch_event_connection": "how it signs in to the target",
@@ -66,6 +67,7 @@ HARMLESS: Final[Mapping[str, str]] = {
     "aws_cloudwatch_log_index_policy": "says what is indexed",
     "aws_codebuild_source_credential": "how it signs in to the source",
     "aws_config_configuration_aggregator": "collects; each account has to authorize it",
+    "aws_default_network_acl": "filters what security groups have let in",
     "aws_dms_endpoint": "how it signs in to the database",
     "aws_docdbelastic_cluster": "how its users sign in; it is in a VPC",
     "aws_ec2_subnet_cidr_reservation": "reserves addresses of a subnet",
@@ -75,6 +77,8 @@ HARMLESS: Final[Mapping[str, str]] = {
     "aws_globalaccelerator_cross_account_attachment": "addresses that another account may use",
     "aws_imagebuilder_lifecycle_policy": "which images are kept",
     "aws_inspector2_enabler": "account_ids says what is scanned",
+    "aws_network_acl": "filters what security groups have let in",
+    "aws_network_acl_rule": "filters what security groups have let in",
     "aws_networkmanager_core_network": "a policy of segments and routes",
     "aws_networkmanager_core_network_policy_attachment": "a policy of segments and routes",
     "aws_opensearchserverless_lifecycle_policy": "says what expires",
@@ -84,6 +88,7 @@ HARMLESS: Final[Mapping[str, str]] = {
     "aws_route53_cidr_location": "addresses that answers depend on",
     "aws_ses_receipt_filter": "addresses whose mail is refused",
     "aws_ram_resource_share": "read as rights of accounts",
+    "aws_sagemaker_notebook_instance": "its way out to the internet",
     "aws_securityhub_insight": "a filter of findings",
     "aws_sns_topic_data_protection_policy": "masks data",
     "aws_vpc": "addresses of the network",

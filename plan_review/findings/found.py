@@ -146,3 +146,14 @@ def target_of(world: World, change: Change) -> Holder:
             if referred.managed and not referred.type.startswith("aws_iam_"):
                 return itself(world, referred)
     return itself(world, change)
+
+
+def named_object(world: World, change: Change, path: str) -> Holder:
+    """The object that an attribute names: the plan's own, else what it is called, else one that is not known."""
+    referred = [c for c in world.referred(change, path.partition(".")[0]) if c.managed and c.type != change.type]
+    if len(referred) == 1:
+        return itself(world, referred[0])
+    value = get(change.at(world.phase), *path.split("."))
+    if isinstance(value, str) and value:
+        return Holder(f"{value} of {change.provider}", value)
+    return Holder(world.plan.key(change), f"what {change.address} names")

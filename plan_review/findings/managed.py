@@ -29,6 +29,8 @@ _KNOWN: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "AdministratorAccess": (("*",), ("*",)),
 }
+#: Those that only deny: who loses one may do more.
+_DENYING = ("AWSDenyAll", "AWSCompromisedKeyQuarantine")
 
 
 def managed_statements(arn: Value) -> tuple[Statement, ...]:
@@ -43,5 +45,9 @@ def managed_statements(arn: Value) -> tuple[Statement, ...]:
     if of_aws and name in _KNOWN:
         actions, resources = _KNOWN[name]
         return (Statement(sid=f"AWS-managed {name}", actions=actions, resources=resources),)
+    if of_aws and name.startswith(_DENYING):
+        denied = "*" if name == "AWSDenyAll" else f"(all that {arn} denies)"
+        return (Statement(sid=f"AWS-managed {name}", effect="Deny", actions=(denied,), resources=("*",)),)
     # Not opaque: the name identifies what it allows, and equal names allow the same.
-    return (Statement(actions=(f"(all that {arn} allows)",), resources=("*",) if of_aws else ()),)
+    resources = ("*",) if of_aws else ()
+    return (Statement(actions=(f"(all that {arn} allows)",), resources=resources, unseen=not of_aws),)

@@ -38,6 +38,10 @@ class Statement:
     opaque: bool = False
     #: It stands in a file beside the plan: shown to explain an opaque one, and not judged.
     written: bool = False
+    #: It stands for a policy whose content isn't in the plan, so that it may deny something, too.
+    unseen: bool = False
+    #: It is no right but a limit that goes: no other right makes up for it.
+    lifts: bool = False
 
     @property
     def allows(self) -> bool:
@@ -52,7 +56,7 @@ def statements(document: Value) -> tuple[Statement, ...]:
     if isinstance(document, str):
         return () if not document.strip() else (_opaque("(not a JSON policy)"),)
     if "Statement" not in document:
-        return () if is_empty(document) else (_opaque("(JSON without a Statement)"),)
+        return (_opaque("(JSON without a Statement)"),) if document else ()
     return tuple(_statement(item) for item in as_list(document["Statement"]))
 
 
@@ -189,7 +193,7 @@ class Statements:
         Careful in one direction: True is certain, False may be wrong where only several together say as much. Each pair
         of action and resource is also looked up by itself, which catches most of that.
         """
-        if statement.opaque or not statement.actions or _has_hidden(statement):
+        if statement.opaque or statement.lifts or not statement.actions or _has_hidden(statement):
             return False
         if _negates(statement):
             return any(_same(other, statement) for other in self._members if not other.opaque)

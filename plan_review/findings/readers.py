@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
-from plan_review.findings.resource_policies import RESOURCE_POLICIES
+from plan_review.findings.acls import ACL_TYPES, read_acl
+from plan_review.findings.declared import RightRule, declared
+from plan_review.findings.declared_rights import DECLARED
+from plan_review.findings.exposed import EXPOSED
+from plan_review.findings.found import Found
+from plan_review.findings.iam import IamReader
+from plan_review.findings.other_policies import OTHER_POLICIES
+from plan_review.findings.resource_policies import RESOURCE_POLICIES, read_resource_policy
 from plan_review.findings.unjudged import Question
+from plan_review.plan.model import Change, World
 
-_IAM = frozenset(
-    {
-        *(
-            f"aws_iam_{who}{what}"
-            for who in ("role", "user", "group")
-            for what in ("", "_policy", "_policy_attachment")
-        ),
-        "aws_iam_policy",
-        "aws_iam_policy_attachment",
-    }
-)
-_SECURITY_GROUPS = frozenset(
-    {
-        "aws_default_security_group",
-        "aws_security_group",
-        "aws_security_group_rule",
-        "aws_vpc_security_group_egress_rule",
-        "aws_vpc_security_group_ingress_rule",
-    }
-)
-_OPEN = frozenset(
-    {
-        *("aws_alb", "aws_elb", "aws_lb"),
-        *("aws_apigatewayv2_api", "aws_api_gateway_method", "aws_cloudfront_distribution", "aws_ecrpublic_repository"),
-        *("aws_db_instance", "aws_dms_replication_instance", "aws_mq_broker", "aws_rds_cluster_instance"),
-        *("aws_ecs_service", "aws_eip", "aws_eks_cluster", "aws_instance", "aws_lambda_function_url", "aws_subnet"),
-        *("aws_redshift_cluster", "aws_s3_account_public_access_block", "aws_s3_bucket", "aws_s3_bucket_acl"),
-        "aws_s3_bucket_public_access_block",
-    }
-)
+#: Finds the statements of one object.
+RightsReader = Callable[[World, Change], Iterator[Found]]
+
+
+def _by_rules(world: World, change: Change, rules: tuple[RightRule, ...]) -> Iterator[Found]:
+    for rule in rules:
+        yield from declared(world, change, rule)
+
+
+def _rights_readers() -> dict[str, tuple[RightsReader, ...]]:
+    sources: tuple[Mapping[str, RightsReader], ...] = (
+        dict.fromkeys(RESOURCE_POLICIES, read_resource_policy),
+        dict.fromkeys(ACL_TYPES, read_acl),
+        OTHER_POLICIES,
+        {kind: partial(_by_rules, rules=rules) for kind, rules in DECLARED.items()},
+    )
+    found: dict[str, tuple[RightsReader, ...]] = {}
+    for source in sources:
+        for kind, reader in source.items():
+            found[kind] = (*found.get(kind, ()), reader)
+    return found
+
+
+#: What reads the rights that an object of a type gives, besides IAM's own.
+RIGHTS_READERS: Mapping[str, tuple[RightsReader, ...]] = _rights_readers()
+_RIGHTS = frozenset(RIGHTS_READERS) | IamReader.READS
 
 READERS: Mapping[Question, frozenset[str]] = {
-    Question.RIGHTS: _IAM | frozenset(RESOURCE_POLICIES) | {"aws_lambda_permission"},
-    Question.NETWORK: _SECURITY_GROUPS | _OPEN | frozenset(RESOURCE_POLICIES) | {"aws_lambda_permission"},
+    Question.RIGHTS: _RIGHTS,
+    # A right of everybody is an exposure, so that what is read for rights is read for this, too.
+    Question.NETWORK: _RIGHTS | EXPOSED,
 }

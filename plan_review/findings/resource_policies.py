@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from plan_review.findings.found import Found, Kind, left_to_aws, statements_of, target_of
+from plan_review.plan.model import Change, World
+from plan_review.plan.values import Unknown, get
 
 #: Type -> attributes with a policy in IAM's language, of the resource itself or of the one that it belongs to.
 RESOURCE_POLICIES: Mapping[str, tuple[str, ...]] = {
@@ -30,7 +34,6 @@ RESOURCE_POLICIES: Mapping[str, tuple[str, ...]] = {
     "aws_glacier_vault": ("access_policy",),
     "aws_glacier_vault_lock": ("policy",),
     "aws_glue_resource_policy": ("policy",),
-    "aws_iot_policy": ("policy",),
     "aws_kinesis_resource_policy": ("policy",),
     "aws_kms_external_key": ("policy",),
     "aws_kms_key": ("policy",),
@@ -53,7 +56,6 @@ RESOURCE_POLICIES: Mapping[str, tuple[str, ...]] = {
     "aws_s3control_access_grants_instance_resource_policy": ("policy",),
     "aws_s3control_access_point_policy": ("policy",),
     "aws_s3control_bucket_policy": ("policy",),
-    "aws_s3control_multi_region_access_point_policy": ("details",),
     "aws_s3control_object_lambda_access_point_policy": ("policy",),
     "aws_s3tables_table_bucket_policy": ("resource_policy",),
     "aws_s3tables_table_policy": ("resource_policy",),
@@ -74,3 +76,25 @@ RESOURCE_POLICIES: Mapping[str, tuple[str, ...]] = {
     "aws_vpclattice_resource_policy": ("policy",),
     "aws_xray_resource_policy": ("policy_document",),
 }
+
+
+def read_resource_policy(world: World, change: Change) -> Iterator[Found]:
+    """The statements of the policies that an object of one of `RESOURCE_POLICIES` holds."""
+    for attribute in RESOURCE_POLICIES[change.type]:
+        value = get(change.at(world.phase), attribute)
+        if value is None or (isinstance(value, Unknown) and left_to_aws(world, change, attribute)):
+            continue
+        yield from statements_of(world, change, attribute, Kind.RESOURCE, target_of(world, change))
+
+
+#: Where a type that isn't known may hold a policy.
+_USUAL = ("policy", "access_policy", "access_policies", "policy_document", "resource_policy")
+
+
+def read_unknown_type(world: World, change: Change) -> Iterator[Found]:
+    """What can be seen of the rights that an object without a reader gives. It counts as not judged all the same."""
+    if change.sides.mentions(b"polic"):
+        for attribute in _USUAL:
+            value = get(change.at(world.phase), attribute)
+            if isinstance(value, dict) and "Statement" in value:
+                yield from statements_of(world, change, attribute, Kind.RESOURCE, target_of(world, change))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from plan_review.findings.conditions import tied, why_not
 from plan_review.findings.policies import Statement
 
 #: Actions that IAM can't limit to a resource: "*" is all that can be written
@@ -55,12 +56,6 @@ _ESCALATION = frozenset(
 _BROAD_MANAGED = re.compile(
     r":aws:policy/(?:[\w-]+/)*(?:AdministratorAccess|PowerUserAccess|IAMFullAccess|\w+FullAccess)"
 )
-#: Condition keys that tie a statement to known callers: with one of them, "*" as principal isn't everybody.
-_TIES = re.compile(
-    r"^aws:(?:source(?:account|arn|owner|orgid|orgpaths|vpc|vpce|ip)|principal(?:account|arn|orgid|orgpaths))$|^kms:calleraccount$",
-    re.IGNORECASE,
-)
-
 _INSIDE_OF_ONE = re.compile(
     r"arn:[^:*?]*:s3:::[^*?/]+/\*"
     r"|arn:[^:*?]*:[^:*?]*:[^:*?]*:[^:*?]*:[^*?:/]+[:/][^*?]+[:/]\*"
@@ -69,6 +64,7 @@ _INSIDE_OF_ONE = re.compile(
 
 ANYONE = "anyone"
 WRITTEN = "as written in the file beside the plan, which isn't judged"
+_EVERYBODY = frozenset({"*", "AWS *", "AWS arn:aws:iam::*:root", "Federated *"})
 #: A mark that explains and doesn't warn.
 NO_NARROWER = "any resource (IAM allows no narrower one for this)"
 
@@ -86,7 +82,7 @@ def marks(statement: Statement, *, of_resource: bool) -> tuple[str, ...]:
     if statement.opaque:
         found.append("can't be read before apply")
     if is_open_to_anyone(statement):
-        found.append(ANYONE)
+        found.append(ANYONE + _excuses(statement))
     elif "*" in statement.principals:
         found.append("any principal, limited by the condition")
     if not (of_resource and statement.actions == ("kms:*",) and all(":root" in p for p in statement.principals)):
@@ -100,12 +96,16 @@ def marks(statement: Statement, *, of_resource: bool) -> tuple[str, ...]:
 
 def is_open_to_anyone(statement: Statement) -> bool:
     """Whether the whole world may use it: any principal, and no condition that ties it to known callers."""
-    if not statement.allows or not ("*" in statement.principals or "AWS *" in statement.principals):
-        return statement.allows and statement.not_principals
-    return not any(
-        _TIES.match(key) and "*" not in values and "0.0.0.0/0" not in values and "Not" not in operator
-        for operator, key, values in statement.conditions
-    )
+    if not statement.allows:
+        return False
+    anyone = statement.not_principals or any(p in _EVERYBODY for p in statement.principals)
+    return anyone and not tied(statement.conditions)
+
+
+def _excuses(statement: Statement) -> str:
+    """Why its conditions don't limit it, the first two of them."""
+    found = [f"{key}: {why_not((operator, key, values))}" for operator, key, values in statement.conditions]
+    return f" ({'; '.join(found[:2])})" if found else ""
 
 
 def _action_marks(statement: Statement) -> list[str]:

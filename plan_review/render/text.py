@@ -116,6 +116,8 @@ def _network(found: Review) -> Iterator[str]:
         yield f"  {'=' if flow.kept else '+'} {flow_sentence(flow)}" + (
             f"  ({flow.description})" if flow.description else ""
         )
+    for link in found.network.links:
+        yield f"  {'=' if link.kept else '+'} {link.address}: {link.what}"
     for address in found.network.public_addresses:
         yield f"    {address}: public IPv4 address; reachable only as far as the rules above let somebody in"
 

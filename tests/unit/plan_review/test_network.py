@@ -10,6 +10,9 @@ from plan_review.report import Review
 from plan_review.sentences import flow_sentence
 from tests.unit.plan_review.support import gate, kept, load, plan, resource, review
 
+#: The four parts of a bucket's protection; what isn't set is off.
+_BLOCKS = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+
 
 def flows(found: Review) -> list[str]:
     return [flow_sentence(f) for f in found.flows]
@@ -121,7 +124,7 @@ def test_what_faces_the_internet_by_itself_is_public(kind: str, value: dict[str,
     [
         ("aws_lb", {"internal": True}),
         ("aws_s3_bucket", {"bucket": "b", "acl": "private"}),
-        ("aws_s3_bucket_public_access_block", {"block_public_policy": True, "block_public_acls": True}),
+        ("aws_s3_bucket_public_access_block", dict.fromkeys(_BLOCKS, True)),
         ("aws_db_instance", {"publicly_accessible": False}),
         ("aws_lambda_function_url", {"authorization_type": "AWS_IAM"}),
         ("aws_eks_cluster", {"vpc_config": [{"endpoint_public_access": False}]}),
