@@ -107,17 +107,14 @@ class HttpServer:
         self._accept_at: float | None = None
         self._peers: set[_Peer] = set()
         self._listener = _listen(host, port)
+        #: Where it listens, or did.
+        self.port = int(self._listener.getsockname()[1])
         self._wake, self._woken = socket.socketpair()
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._listener.getsockname()[1])
 
     def start(self) -> None:
         """Begin to answer."""
