@@ -51,11 +51,14 @@ class FileSink:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._closed = False
+        self._file: _LineFile | None = None
         try:
             self._file = _LineFile(path)
         except _NotOursError as error:
             raise ConfigError(f"{variable}: {path} {error.strerror}") from error
         except OSError as error:
+            if error.errno == errno.ENXIO and path.is_fifo():
+                return  # its reader may come later, and events wait for it
             raise ConfigError(f"{variable}: {path} can't be opened for writing: {error.strerror}") from error
 
     @property
@@ -80,28 +83,30 @@ class FileSink:
         if self._closed:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         for _ in range(_ROTATIONS):
-            self._follow()
-            if not self._file.regular:
-                return StreamSink(self._file.pipe, self.target, timeout_s=self._timeout_s).send(events)
+            file = self._current()
+            if not file.regular:
+                return StreamSink(file.pipe, self.target, timeout_s=self._timeout_s).send(events)
             # Whoever rotates files may have read this one before the write: then its lines are not in the copy.
-            if self._file.append(b"".join(structured(event) + b"\n" for event in events)):
+            if file.append(b"".join(structured(event) + b"\n" for event in events)):
                 return [Delivered()] * len(events)
         raise OSError(errno.EAGAIN, "it is rotated again and again")
 
-    def _follow(self) -> None:
-        """Open what the path names now, if that is another file than the one that is open."""
-        if self._file.is_at_its_path():
-            return
-        opened = _LineFile(self._path)  # if this fails, nothing is written: the open file is nobody's any more
-        self._file.close()
-        self._file = opened
+    def _current(self) -> _LineFile:
+        """What the path names now, opened if that is another file than the one that is open."""
+        if self._file is None or not self._file.is_at_its_path():
+            opened = _LineFile(self._path)  # if this fails, nothing is written: the open file is nobody's any more
+            if self._file is not None:
+                self._file.close()
+            self._file = opened
+        return self._file
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             if not self._closed:
                 self._closed = True  # a send that comes too late must not hit another file
-                self._file.close()
+                if self._file is not None:
+                    self._file.close()
 
 
 class _NotOursError(OSError):
@@ -120,7 +125,9 @@ class _LineFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Of a pipe only the writing end: with a reading end of our own, lines that nobody reads would look delivered.
+        kind = os.O_WRONLY | os.O_NONBLOCK if path.is_fifo() else os.O_RDWR | os.O_APPEND | os.O_CREAT
+        self._file = os.open(path, kind | os.O_CLOEXEC, 0o600)
         try:
             self.regular = stat.S_ISREG(os.fstat(self._file).st_mode)
             if self.regular:

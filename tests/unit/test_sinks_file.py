@@ -227,6 +227,23 @@ def test_a_named_pipe_without_room_fails_in_time_and_loses_nothing(tmp_path: Pat
     os.close(reader)
 
 
+def test_a_named_pipe_that_nobody_reads_gets_nothing_until_somebody_does(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    sink = FileSink(path)
+    event = make_event()
+    (outcome,) = sink.send([event])
+    assert isinstance(outcome, Failed)
+    assert outcome.retryable
+    for _ in range(2):
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        assert isinstance(sink.send([event])[0], Delivered)
+        assert json.loads(os.read(reader, 100_000))["id"] == event.id
+        os.close(reader)
+        assert isinstance(sink.send([event])[0], Failed)
+    sink.close()
+
+
 def test_a_full_device_is_a_failure() -> None:
     sink = FileSink(Path("/dev/full"))
     (outcome,) = sink.send([make_event()])
