@@ -40,8 +40,10 @@ _BLAME_THE_EVENT = frozenset(
 
 #: A 200 that proves nothing: a proxy's page, JSON of another shape, an answer to another request.
 INVALID_RESPONSE: Final = Failed(
-    code="InvalidResponse", reason="the answer does not confirm the events as the API does", retryable=True
+    code="InvalidResponse", reason="the answer is not one of the API's to this request", retryable=True
 )
+#: An answer of the API's that neither confirms nor refuses an entry: it may be about this one alone.
+UNCONFIRMED: Final = Failed(code="missing", reason="the answer does not confirm the event", retryable=True)
 
 
 def make_client(session: Session, service: str, region: str, *, timeout_s: float, connections: int) -> Any:

@@ -17,6 +17,7 @@ from adapter.model import Event
 from adapter.sinks.aws import (
     INVALID_RESPONSE,
     MAX_ENTRIES,
+    UNCONFIRMED,
     entry_failure,
     is_id,
     listed,
@@ -107,4 +108,4 @@ def _outcomes(answer: dict[str, Any], count: int) -> list[Outcome]:
 def _outcome(entry: dict[str, Any]) -> Outcome:
     if code := entry.get("ErrorCode"):
         return entry_failure(code)
-    return Delivered() if is_id(entry.get("EventId")) else INVALID_RESPONSE
+    return Delivered() if is_id(entry.get("EventId")) else UNCONFIRMED

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.arn import Arn
 from adapter.model import Event
-from adapter.sinks.aws import MAX_ENTRIES, entry_failure, is_id, listed, make_client, request, send_in_groups
+from adapter.sinks.aws import (
+    MAX_ENTRIES,
+    UNCONFIRMED,
+    entry_failure,
+    is_id,
+    listed,
+    make_client,
+    request,
+    send_in_groups,
+)
 from adapter.sinks.base import Delivered, Failed, Outcome
 from adapter.sinks.wire import STRUCTURED_TYPE, structured
 
@@ -62,18 +71,18 @@ class SqsSink:
                 outcomes[index] = answer
             return
         taken, refused = listed(answer, "Successful"), listed(answer, "Failed")
-        if taken is None or refused is None:
+        if not taken and not refused:
             return  # no answer of the API's: no event is known to have arrived
-        ids = [str(each.get("Id")) for each in (*taken, *refused)]
-        if len(ids) != len(set(ids)) or not {entry["Id"] for entry in entries}.issuperset(ids):
-            taken = []  # ids that were not sent, or that come twice: the answer may be to another request
-        confirmed = {str(each.get("Id")) for each in taken if is_id(each.get("MessageId"))}
-        codes = {str(each.get("Id")): each.get("Code") for each in refused}
+        ids = [str(each.get("Id")) for each in (*(taken or ()), *(refused or ()))]
+        # Ids that were not sent, or that come twice: the answer may be to another request.
+        fits = len(ids) == len(set(ids)) and {entry["Id"] for entry in entries}.issuperset(ids)
+        confirmed = {str(each.get("Id")) for each in taken or () if is_id(each.get("MessageId"))}
+        codes = {str(each.get("Id")): each.get("Code") for each in refused or ()}
         for index, entry in group:
             if entry["Id"] in codes:
                 outcomes[index] = entry_failure(codes[entry["Id"]])
-            elif entry["Id"] in confirmed:
-                outcomes[index] = Delivered()
+            elif fits:
+                outcomes[index] = Delivered() if entry["Id"] in confirmed else UNCONFIRMED
 
     def _entry(self, index: int, event: Event) -> dict[str, Any]:
         entry: dict[str, Any] = {

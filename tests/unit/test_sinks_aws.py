@@ -10,6 +10,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from adapter.arn import parse_arn
+from adapter.delivery.verdict import Verdict, judge
 from adapter.sinks.aws import groups
 from adapter.sinks.base import Delivered, Failed, Outcome
 from adapter.sinks.eventbridge import EventBridgeSink
@@ -141,6 +142,19 @@ def test_only_what_the_answer_confirms_counts_as_delivered(
         sink.close()
     assert [type(outcome) for outcome in outcomes] == [Delivered] * proven + [Failed] * (2 - proven)
     assert all(outcome.retryable for outcome in outcomes if isinstance(outcome, Failed))
+
+
+def test_an_entry_without_a_word_may_be_alone_but_an_answer_of_something_else_is_about_the_service(
+    bus: EventBridgeSink, queue: SqsSink
+) -> None:
+    entry = {"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "x"}], "Failed": []}
+    outcomes = [
+        *send(bus, 2, answer={"FailedEntryCount": 0, "Entries": [GOOD, {}]})[1:],
+        *send(queue, 2, answer=entry)[1:],
+        *send(bus, 1, answer={}),
+        *send(queue, 1, answer={"Successful": [], "Failed": []}),
+    ]
+    assert [judge(outcome) for outcome in outcomes] == [Verdict.UNCLEAR] * 2 + [Verdict.OUTAGE] * 2
 
 
 @pytest.mark.parametrize("kind", ["bus", "queue"])
