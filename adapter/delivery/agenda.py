@@ -20,7 +20,7 @@ import msgspec
 
 from adapter.delivery.circuit_breaker import CircuitBreaker
 from adapter.delivery.retry import RetryPolicy
-from adapter.delivery.route import Job, Route, Work
+from adapter.delivery.route import Job, Route, Work, soonest
 from adapter.delivery.verdict import Verdict, judge
 from adapter.model import Event
 from adapter.sinks.base import Failed, Outcome
@@ -133,8 +133,8 @@ class Agenda:
         while self._waiting and self._waiting[0][0] <= now:
             self._make_ready(heapq.heappop(self._waiting)[2], now)
         self._turn += 1
-        work = self._live.take_probe(now)
-        if work is None and self._turn % _TURNS == 0:
+        work = None if self._live.breaker.closed else self._live.take_probe(now)
+        if work is None and self._turn % _TURNS == 0 and self._failing:
             work = self._take_aside(now)
         work = work or self._live.take_fresh(now) or self._take_aside(now)
         if work is not None:
@@ -156,12 +156,12 @@ class Agenda:
     def wait_s(self, now: float) -> float | None:
         """How long until `take` may have something; None: not before something else happens."""
         free = self._aside < self._limits.aside
-        waits = [self._live.wait_s(now, failing=free)]
+        wait_s = self._live.wait_s(now, failing=free)
         if self._dead is not None and free:
-            waits.append(self._dead.wait_s(now, failing=True))
+            wait_s = soonest(wait_s, self._dead.wait_s(now, failing=True))
         if self._waiting:
-            waits.append(max(0.0, self._waiting[0][0] - now))
-        return min((wait for wait in waits if wait is not None), default=None)
+            wait_s = soonest(wait_s, max(0.0, self._waiting[0][0] - now))
+        return wait_s
 
     # -- from the sinks --------------------------------------------------------------------------------------------
 

@@ -50,20 +50,16 @@ class CircuitBreaker:
     _suspects: set[str] = field(default_factory=set, init=False, repr=False)
     _refused: OrderedDict[str, float] = field(default_factory=OrderedDict, init=False, repr=False)
     _signs: int = field(default=0, init=False)
-    _state: CircuitState = field(default=CircuitState.CLOSED, init=False)
+    #: What may be sent now; set by nobody else.
+    state: CircuitState = field(default=CircuitState.CLOSED, init=False)
     _alive_at: float = field(default=float("-inf"), init=False)
     _probe_at: float = field(default=0.0, init=False)
     _probing: int = field(default=0, init=False)
 
     @property
-    def state(self) -> CircuitState:
-        """What may be sent now."""
-        return self._state
-
-    @property
     def closed(self) -> bool:
         """Whether the sink counts as working."""
-        return self._state is CircuitState.CLOSED
+        return self.state is CircuitState.CLOSED
 
     @property
     def untroubled(self) -> bool:
@@ -103,16 +99,17 @@ class CircuitBreaker:
             for user in self._suspects:
                 self._refuse(user, now)
             self._suspects.clear()
-        was_closed = self.closed
-        self._state = CircuitState.CLOSED
-        return not was_closed
+        if self.state is CircuitState.CLOSED:
+            return False
+        self.state = CircuitState.CLOSED
+        return True
 
     def _judge(self, now: float) -> bool:
-        before = self._state
+        before = self.state
         if self._signs >= self.signs or len(self._suspects) >= self.asked:
-            self._state = CircuitState.OPEN
+            self.state = CircuitState.OPEN
         elif len(self._suspects) >= self.users and before is CircuitState.CLOSED:
-            self._state = CircuitState.ASKING
+            self.state = CircuitState.ASKING
         if before is not CircuitState.CLOSED or self.closed:
             return False
         self._probe_at = now

@@ -180,7 +180,7 @@ class Delivery:
                 down, queued = self._agenda.is_down(dead=work.dead), self._agenda.unresolved
                 if self._agenda.has_results:
                     self._results.notify_all()
-                    self._room.notify_all()
+                self._room.notify_all()  # what failed has a place of its own from now on
             if changed:
                 self._log_breaker(dead=work.dead, down=down, queued=queued)
 

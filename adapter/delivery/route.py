@@ -150,14 +150,13 @@ class Route:
             now: the time.
             failing: whether `take_failing` is called at all.
         """
-        waits = []
-        if self.breaker.state is not CircuitState.OPEN:
-            waits.append(self._fresh.wait_s(now))
+        fresh_s = None if self.breaker.state is CircuitState.OPEN else self._fresh.wait_s(now)
+        other_s = None
         if self.breaker.closed:
-            waits.append(self._failing.wait_s(now) if failing else None)
+            other_s = self._failing.wait_s(now) if failing else None
         elif self._probes():
-            waits.append(self.breaker.probe_wait_s(now))
-        return min((wait for wait in waits if wait is not None), default=None)
+            other_s = self.breaker.probe_wait_s(now)
+        return soonest(fresh_s, other_s)
 
     def clear(self) -> list[Job]:
         """Take everything out."""
@@ -165,3 +164,10 @@ class Route:
         self._fresh.jobs.clear()
         self._failing.jobs.clear()
         return jobs
+
+
+def soonest(one_s: float | None, other_s: float | None) -> float | None:
+    """The shorter wait; None: no wait ends by itself."""
+    if one_s is None or other_s is None:
+        return other_s if one_s is None else one_s
+    return min(one_s, other_s)

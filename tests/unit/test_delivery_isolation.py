@@ -14,6 +14,7 @@ from tests.virtual import Reply, VirtualAdapter, VirtualSink
 
 DOWN = Failed(code="503", reason="the sink answered 503", retryable=True)
 NO_CONNECTION = Failed(code="connect", reason="no connection", retryable=True)
+REFUSED = Failed(code="400", reason="the sink answered 400", retryable=False)
 ERROR = Failed(code="500", reason="the sink answered 500", retryable=True)
 TIMEOUT = Reply(Failed(code="timeout", reason="no answer within the time-out", retryable=True), 30)
 STATUSES = (400, 404, 408, 409, 500)
@@ -79,6 +80,18 @@ def test_nor_do_they_when_all_sign_up_in_one_moment(tmp_path: Path, alone: float
 @pytest.mark.parametrize("refused", [8, 100])
 def test_nor_do_users_whose_requests_are_answered_503(tmp_path: Path, alone: float, refused: int) -> None:
     assert measure(tmp_path / "state.db", refused, Reply(DOWN)) <= alone + 2
+
+
+def test_nor_do_dead_letters_whose_sink_takes_no_notice_of_them(tmp_path: Path, alone: float) -> None:
+    sink, dead_letter = VirtualSink(refusing(Reply(REFUSED))), VirtualSink(lambda *_: TIMEOUT)
+    with VirtualAdapter.start(tmp_path / "state.db", sink, dead_letter) as adapter:
+        for number in range(100):
+            adapter.create(f"refused-{number}", at=5)
+        for number in range(HEALTHY):
+            adapter.create(f"healthy-{number}", at=FIRST_S + number * EVERY_S)
+        adapter.run(END_S)
+        assert p99(adapter, sink) <= alone + 2
+        assert len(dead_letter.requests) <= END_S / 2
 
 
 def test_users_whose_requests_hang_leave_workers_to_the_others_once_they_are_known(
