@@ -65,6 +65,8 @@ class SqliteStore:
             self._connection = _open(self._real, self._where)
             self._opened = opened.pop_all()
         self._file.watch_log()
+        #: Why nothing may be written any more; the first reason counts, whatever becomes of the file then.
+        self._ended = ""
         self._table = Table(self._connection, self._where)
 
     def meta(self) -> Meta:
@@ -95,7 +97,7 @@ class SqliteStore:
 
     def held(self) -> bool:
         """Whether the file is still the state, and ours: not deleted or replaced, nor its lock."""
-        return self._file.fault() is None and all(lock.held() for lock in self._locks)
+        return not self._ended and self._file.fault() is None and all(lock.held() for lock in self._locks)
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -115,17 +117,19 @@ class SqliteStore:
 
     def _check_place(self) -> None:
         """Make sure that what is written now is what the next start reads."""
-        fault = self._file.fault()
-        if fault is None:
-            if all(lock.held() for lock in self._locks):
-                return
-            raise StateReplacedError(f"STATE_URL: the lock of {self._where} was deleted; start again to take a new one")
-        if self._restore():
-            fault += ", and was written again with all that it held"
-        raise StateReplacedError(
-            f"STATE_URL: {self._where} {fault} while it was in use: nothing more is written or sent; start again, "
-            "and to forget a state stop the adapter first (state reset)"
-        )
+        if not self._ended:
+            fault = self._file.fault()
+            if fault is not None:
+                if self._restore():
+                    fault += ", and was written again with all that it held"
+                self._ended = (
+                    f"STATE_URL: {self._where} {fault} while it was in use: nothing more is written or sent; "
+                    "start again, and to forget a state stop the adapter first (state reset)"
+                )
+            elif not all(lock.held() for lock in self._locks):
+                self._ended = f"STATE_URL: the lock of {self._where} was deleted; start again to take a new one"
+        if self._ended:
+            raise StateReplacedError(self._ended)
 
     def _restore(self) -> bool:
         """Put a file that was deleted back in its place, from what SQLite still has open; whether that was needed.

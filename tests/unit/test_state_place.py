@@ -159,8 +159,9 @@ def test_a_file_that_was_deleted_while_in_use_is_put_back_with_all_it_held(path:
         assert store.held()
         delete(path)
         assert not store.held()
-        with pytest.raises(StateReplacedError, match="was deleted, and was written again with all that it held"):
-            store.apply([known("never-stored")])
+        for _ in range(2):  # what is at its place afterwards makes no other reason of it
+            with pytest.raises(StateReplacedError, match="was deleted, and was written again with all that it held"):
+                store.apply([known("never-stored")])
         store.close()
         assert path.stat().st_mode & 0o777 == 0o600
     store = SqliteStore(path, POOL)
