@@ -168,8 +168,8 @@ def _sorted(value: Value) -> tuple[str, ...]:
 class Statements:
     """The statements of one holder, arranged so that those which may cover another one are found without a search.
 
-    Each statement is listed under what it needs of another one to cover it: an action, a resource, a principal. Of the
-    lists that a statement leads to, only the shortest is looked through.
+    Each statement is listed under what it needs of another one to cover it: an action, a resource, a principal, a
+    condition. Of the lists that a statement leads to, only the shortest is looked through.
     """
 
     def __init__(self, members: Iterable[Statement]) -> None:
@@ -229,10 +229,15 @@ def _listed_under(wide: Statement) -> Iterator[tuple[str, str]]:
         yield _start(resource, "resource")
     for principal in wide.principals:
         yield "principal", principal
+    if wide.conditions:
+        operator, key, values = wide.conditions[0]
+        yield from (_condition(operator, key, value) for value in values or ("",))
+    else:
+        yield "condition", ""
 
 
 def _looked_up_under(narrow: Statement) -> Iterator[list[tuple[str, str]]]:
-    """The keys of all statements that may cover this one: by its first action, its first resource, its first principal.
+    """The keys of all statements that may cover this one: by first action, resource and principal, by any condition.
 
     What covers it covers each of its parts, so one of each is enough; a part that it hasn't says nothing.
     """
@@ -243,6 +248,12 @@ def _looked_up_under(narrow: Statement) -> Iterator[list[tuple[str, str]]]:
             yield [(dimension, first), *starts]
     if narrow.principals:
         yield [("principal", "*"), ("principal", narrow.principals[0])]
+    named = [_condition(operator, key, v) for operator, key, values in narrow.conditions for v in ("", *values)]
+    yield [("condition", ""), *named]
+
+
+def _condition(operator: str, key: str, value: str) -> tuple[str, str]:
+    return "condition", f"{operator.lower()} {key.lower()} {value}"
 
 
 def _start(glob: str, dimension: str) -> tuple[str, str]:

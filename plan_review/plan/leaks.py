@@ -10,10 +10,9 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from enum import Flag, auto
 from functools import lru_cache
 
-from plan_review.plan.shapes import command_secret, may_hold_shape, shape_of, unpacked
+from plan_review.plan.shapes import command_secret, shape_of, unpacked
 from plan_review.plan.values import Value, hide, mask
 
 _SECRET_NAME = re.compile(
@@ -38,6 +37,9 @@ _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 #: Names (`eu-central-1_AbCdEfGhI`) are made of short words; random keys have long ones.
 _RUN_MIN = 16
 _KEY_MIN = 20
+_SHORTEST = 3
+#: No text that gives itself away without its name is shorter (`pw=...`).
+_SHAPE_MIN = 8
 #: Texts inside of texts inside of texts are looked into.
 _WRAPPED_MAX = 3
 _NO_WORD = re.compile(r"[^a-z0-9]+")
@@ -49,41 +51,6 @@ _ENVIRONMENTS = ("environment", "variables", "env")
 _ENTROPY_MIN = 4.0
 
 
-class Clue(Flag):
-    """What in the bytes of a value makes it worth looking for secrets in it."""
-
-    #: Something that a known key format begins with.
-    SHAPE = auto()
-    #: A name that places of secrets have.
-    PLACE = auto()
-
-
-#: In lower case. A JSON text without any of these names no place of a secret, and holds no command with one.
-_PLACE_CLUES = (
-    b"pass",
-    b"pw",
-    b"pin",
-    b"auth",
-    b"license",
-    b"key",
-    b"curl",
-    b"mysql",
-    b" login",
-    b"user_data",
-    b"base64",
-    b"secret",
-    b"private",
-    b"token",
-    b"api",
-    b"access",
-    b"credential",
-    b"connection",
-    b"environment",
-    b"variables",
-    b'"env"',
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Leak:
     """A secret in clear: where (a path inside of the object) and why it is taken for one. Never the value."""
@@ -92,55 +59,34 @@ class Leak:
     why: str
 
 
-def redact(value: Value, path: str = "", name: str = "", *, shapes: bool = True) -> tuple[Value, list[Leak]]:
+def redact(value: Value, path: str = "", name: str = "") -> tuple[Value, list[Leak]]:
     """Replace every secret in clear by a `Hidden`, and list where they were.
 
     Args:
         value: a masked value.
         path: what stands before the paths of what is found.
         name: what the place of `value` is called.
-        shapes: False when it is known that nothing in it looks like a key of a known format.
     """
-    found = _Search(shapes=shapes)
+    found = _Search()
     return found.walk(value, path, name, environment=False), found.leaks
 
 
-def find_clues(data: bytes) -> Clue:
-    """Whether there is any use in looking for secrets in a value that is written like this as JSON."""
-    clues = Clue.SHAPE if may_hold_shape(data) else Clue(0)
-    lowered = data.lower()
-    # A plain loop: this runs over every byte of a large plan, and `any` with a generator takes twice the time.
-    for clue in _PLACE_CLUES:
-        if clue in lowered:
-            return clues | Clue.PLACE
-    return clues
-
-
 class _Search:
-    def __init__(self, *, shapes: bool, depth: int = 0) -> None:
-        self._shapes = shapes
+    """One walk through a value. Without a secret in it, the value comes back as it is."""
+
+    def __init__(self, depth: int = 0) -> None:
         self._depth = depth
         self.leaks: list[Leak] = []
 
     def walk(self, value: Value, path: str, name: str, *, environment: bool) -> Value:
         if isinstance(value, str):
-            why = suspicion(value, name, environment=environment, shapes=self._shapes, depth=self._depth)
+            why = suspicion(value, name, environment=environment, depth=self._depth)
             if not why:
                 return value
             self.leaks.append(Leak(path or name, why))
             return hide(value, f"hidden: looks like {why}")
         if isinstance(value, dict):
-            pair = _name_of_pair(value)
-            inside = environment or name.lower() in _ENVIRONMENTS
-            return {
-                key: self.walk(
-                    item,
-                    f"{path}.{key}" if path else key,
-                    pair if pair and key in _VALUES else key,
-                    environment=inside,
-                )
-                for key, item in value.items()
-            }
+            return self._walk_dict(value, path, environment=environment or name.lower() in _ENVIRONMENTS)
         if isinstance(value, list):
             inside = environment or name.lower() in _ENVIRONMENTS
             return [
@@ -148,6 +94,16 @@ class _Search:
                 for index, item in enumerate(value)
             ]
         return value
+
+    def _walk_dict(self, value: dict[str, Value], path: str, *, environment: bool) -> Value:
+        pair = _name_of_pair(value)
+        walked: dict[str, Value] = {}
+        for key, item in value.items():
+            if isinstance(item, str | dict | list):
+                name = pair if pair and key in _VALUES else key
+                item = self.walk(item, f"{path}.{key}" if path else key, name, environment=environment)  # noqa: PLW2901
+            walked[key] = item
+        return walked
 
 
 def _name_of_pair(value: dict[str, Value]) -> str:
@@ -165,39 +121,42 @@ def _label(item: Value, index: int) -> str:
     return name if isinstance(name, str) and name and len(name) < 60 else str(index)
 
 
-def suspicion(value: str, name: str, *, environment: bool = False, shapes: bool = True, depth: int = 0) -> str:
+def suspicion(value: str, name: str, *, environment: bool = False, depth: int = 0) -> str:
     """What the text seems to be, in words, or nothing.
 
     Args:
         value: the text.
         name: what its place is called (an attribute or an environment variable).
         environment: the place is an environment variable: opaque random text is suspicious whatever its name.
-        shapes: False when nothing can look like a key of a known format.
         depth: how many texts this one was wrapped in.
     """
-    if len(value) < 3:
+    if len(value) < _SHORTEST:
         return ""
-    what = shape_of(value) if shapes else ""
-    if what:
-        return what
+    if len(value) >= _SHAPE_MIN:
+        what = _known(value, depth)
+        if what:
+            return what
     if is_secret_name(name) and not _HARMLESS.fullmatch(value.strip()):
         return f"the value of {name!r}"
     if environment and _OPAQUE.fullmatch(value) and (_is_random(value) or (_has_weak_name(name) and _is_key(value))):
         return "a random key"
-    return _inside(value, depth) if depth < _WRAPPED_MAX else ""
+    return ""
 
 
-def _inside(value: str, depth: int) -> str:
-    """What a text holds that has a form of its own: a command, JSON, base64."""
+@lru_cache(maxsize=262_144)
+def _known(value: str, depth: int) -> str:
+    """What a text is wherever it stands: a key of a known format, or one that holds a secret in a form of its own.
+
+    Most texts of a plan stand in it several times, for what is before, after, and in the state.
+    """
+    what = shape_of(value) or command_secret(value)
+    if what or depth >= _WRAPPED_MAX:
+        return what
     if value[0] in "{[":
         opened = mask(value)
-        if not isinstance(opened, str):
-            search = _Search(shapes=True, depth=depth + 1)
-            search.walk(opened, "", "", environment=False)
-            return search.leaks[0].why if search.leaks else ""
-    what = command_secret(value)
-    if what:
-        return what
+        search = _Search(depth + 1)
+        search.walk(opened if not isinstance(opened, str) else None, "", "", environment=False)
+        return search.leaks[0].why if search.leaks else ""
     text = unpacked(value)
     return suspicion(text, "", depth=depth + 1) if text else ""
 

@@ -227,7 +227,7 @@ class World:
         self._by_address: dict[str, Change] = {}
         self._by_instance: dict[str, list[Change]] = {}
         self._by_bare: dict[str, list[Change]] = {}
-        self._by_value: dict[tuple[str, str], dict[str, list[Change]]] = {}
+        self._by_value: dict[tuple[str, str], dict[tuple[object, ...], list[Change]]] = {}
         self._by_type: dict[str, list[Change]] = {}
         self._managed: list[Change] = []
         for change in plan.objects:
@@ -271,19 +271,25 @@ class World:
         """
         index = self._by_value.get((kind, attribute))
         if index is None:
-            index = {}
-            for change in self._by_type.get(kind, ()):
-                key = get(change.at(self.phase), attribute)
-                if isinstance(key, str):
-                    index.setdefault(key, []).append(change)
-            self._by_value[(kind, attribute)] = index
-        candidates = index.get(value, [])
-        if near is not None:
-            candidates = [c for c in candidates if c.provider == near.provider]
+            index = self._by_value[(kind, attribute)] = self._indexed(kind, attribute)
+        if near is None:
+            candidates: Sequence[Change] = index.get((value,), ())
+        else:
+            candidates = index.get((value, near.provider), ())
             if len(candidates) > 1:
-                modules = place(near.address).modules
-                candidates = [c for c in candidates if place(c.address).modules == modules]
+                candidates = index.get((value, near.provider, place(near.address).modules), ())
         return candidates[0] if len(candidates) == 1 else None
+
+    def _indexed(self, kind: str, attribute: str) -> dict[tuple[object, ...], list[Change]]:
+        """The objects of a type by a value, by that and their provider, and by that and their module instance, too."""
+        index: dict[tuple[object, ...], list[Change]] = {}
+        for change in self._by_type.get(kind, ()):
+            value = get(change.at(self.phase), attribute)
+            if isinstance(value, str):
+                whole = (value, change.provider, place(change.address).modules)
+                for key in (whole[:1], whole[:2], whole):
+                    index.setdefault(key, []).append(change)
+        return index
 
     def targets(self, change: Change, target: Target) -> Sequence[Change]:
         """The objects that a reference in the configuration of `change` means.

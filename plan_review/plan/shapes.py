@@ -71,8 +71,8 @@ _STARTS = frozenset(
 )
 #: What stands inside of the others.
 _MIDDLES = (":AA", "-us", ".atlasv1.")
-#: A word that is long enough. What JSON writes for the end of a line is none of its letters.
-_LONG_WORD = re.compile(r"\\[nrtbf]|[\w.-]{20,}", re.ASCII)
+#: A word that is long enough to be one.
+_LONG_WORD = re.compile(r"[\w.-]{20,}", re.ASCII)
 _PART = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9][\w-][\w.-]")
 _TEXT_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-")),
@@ -111,6 +111,7 @@ _OPTIONS = re.compile(
     r"\s(?:-p|-a)[ =]?(?P<option>[^\s\"'$-][^\s]*)"
     r"|\bcurl\b[^\n|;&]*?\s(?:-u|--user)[ =]?[\"']?[^\s:\"'$]+:(?P<curl>[^\s\"'$]{2,})"
 )
+_SEPARATED = re.compile(r"[\s=:]")
 _MAYBE_ASSIGNED = re.compile(r"pass|pwd|pw|secret|token|key|credential", re.IGNORECASE)
 _MAYBE_OPTION = re.compile(r"\s-(?:p|a|u|-user)")
 #: What stands where a value would, and refers to one, or is a word of prose.
@@ -121,7 +122,6 @@ _REFERS = re.compile(
 _PLAIN_WORDS = re.compile(r"[A-Za-z]+(?:[-_/.][A-Za-z]+)*[.,:!?]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{24,}={0,2}\s*")
 _TEXT_MAX = 200_000
-_WORD_MIN = 20
 
 
 def shape_of(text: str) -> str:
@@ -136,17 +136,9 @@ def shape_of(text: str) -> str:
     return next((what for what, shape in _TEXT_SHAPES if shape.search(text)), "") if _HINT.search(text) else ""
 
 
-def may_hold_shape(data: bytes) -> bool:
-    """Whether there is any use in looking for shapes in a value that is written like this as JSON."""
-    text = data.decode("latin-1")
-    return bool(_HINT.search(text)) or any(m in text for m in _MIDDLES) or next(_token_starts(text), None) is not None
-
-
 def _token_starts(text: str) -> Iterator[int]:
     """Where a key of a known format may begin."""
     for word in _LONG_WORD.finditer(text):
-        if word.end() - word.start() < _WORD_MIN:
-            continue
         for part in _PART.finditer(word.group()):
             if part.group() in _STARTS:
                 yield word.start() + part.start()
@@ -154,7 +146,7 @@ def _token_starts(text: str) -> Iterator[int]:
 
 def command_secret(text: str) -> str:
     """What a script, a command line or a connection string gives away, in words, or nothing."""
-    if _MAYBE_ASSIGNED.search(text):
+    if _SEPARATED.search(text) and _MAYBE_ASSIGNED.search(text):
         for match in _ASSIGNED.finditer(text[:_TEXT_MAX]):
             if _is_value(match["value"].strip("\"'"), match["sign"], quoted=match["value"][:1] in "\"'"):
                 return "a password or key in a text"

@@ -1,7 +1,6 @@
 """The values of one object before and after, opened when somebody first asks for them.
 
-A plan of 50 MB has some ten thousand objects, and most analyses look at a few types: what nobody asks for stays bytes.
-Whether an object's values can hold a secret at all is seen in the bytes, too.
+Everything is masked, and searched for secrets in clear, before anybody sees it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import msgspec
 
 from plan_review.plan.addresses import bare_address
 from plan_review.plan.configuration import Configuration
-from plan_review.plan.leaks import Clue, Leak, find_clues, redact
+from plan_review.plan.leaks import Leak, redact
 from plan_review.plan.source import RawResource, decode
 from plan_review.plan.values import Namer, Unknown, Value, hidden_paths, mask
 
@@ -89,12 +88,12 @@ class Sides:
     @cached_property
     def leaks_before(self) -> tuple[Leak, ...]:
         """Secrets in clear before the change."""
-        return self._before[1] if self._clues_before else ()
+        return self._before[1]
 
     @cached_property
     def leaks_after(self) -> tuple[Leak, ...]:
         """Secrets in clear after the change."""
-        return self._after[1] if self._clues_after else ()
+        return self._after[1]
 
     @cached_property
     def sensitive_before(self) -> tuple[str, ...]:
@@ -109,21 +108,9 @@ class Sides:
         return tuple(hidden_paths(self._after[2])) if _marked(self._raw.change.after_sensitive) else ()
 
     @cached_property
-    def _clues_before(self) -> Clue:
-        return self._clues(self._raw.change.before)
-
-    @cached_property
-    def _clues_after(self) -> Clue:
-        return self._clues_before if self._stays or self._same else self._clues(self._raw.change.after)
-
-    def _clues(self, value: msgspec.Raw) -> Clue:
-        # The value of an output is called what the output is called, which stands outside of it.
-        return Clue.SHAPE | Clue.PLACE if self._name else find_clues(_bytes(value))
-
-    @cached_property
     def _before(self) -> _Read:
         change = self._raw.change
-        return _read(change.before, None, change.before_sensitive, self._clues_before, None, self._name)
+        return _read(change.before, None, change.before_sensitive, None, self._name)
 
     @cached_property
     def _after(self) -> _Read:
@@ -132,9 +119,7 @@ class Sides:
             return None, (), None
         if self._stays or (self._same and change.before_sensitive == change.after_sensitive):
             return self._before
-        return _read(
-            change.after, change.after_unknown, change.after_sensitive, self._clues_after, self._names, self._name
-        )
+        return _read(change.after, change.after_unknown, change.after_sensitive, self._names, self._name)
 
     def _names(self, path: tuple[str | int, ...]) -> tuple[str, ...]:
         return self._configuration.texts(self._raw.address, *path)
@@ -144,7 +129,6 @@ def _read(
     value: msgspec.Raw,
     unknown: msgspec.Raw | None,
     sensitive: msgspec.Raw,
-    clues: Clue,
     names: Namer | None,
     name: str,
 ) -> _Read:
@@ -155,9 +139,8 @@ def _read(
     masked: Value = decode(value)
     if over is not None or marked is not None or b'"{' in data or b'"[' in data:
         masked = mask(masked, over, marked, names)
-    if not clues:
-        return masked, (), masked
-    shown, leaks = redact(masked, name and "value", name, shapes=Clue.SHAPE in clues)
+    # The value of an output is called what the output is called, which stands outside of it.
+    shown, leaks = redact(masked, name and "value", name)
     return shown, tuple(leaks), masked
 
 

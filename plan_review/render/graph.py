@@ -6,6 +6,7 @@ read a secret points to the secret. Many alarms become one box.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -159,10 +160,10 @@ def _node(key: str, found: list[Change], *, by_type: bool) -> Node:
 
 def _references(plan: Plan, box_of: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str]]:
     """Links between boxes; what is no box is walked through."""
-    configuration = plan.configuration
-    for address in configuration.resources:
+    through: dict[str, tuple[str, ...]] = {}
+    for address in plan.configuration.resources:
         box = box_of.get((plan.label, address))
-        targets = _boxes(plan, address, box_of)
+        targets = _boxes(plan, address, box_of, through)
         if box is not None:
             yield from ((box, target) for target in targets)
         elif not address.startswith("data.") and ".data." not in address:
@@ -177,19 +178,28 @@ def _is_owner(key: str) -> bool:
 
 
 def _boxes(
-    plan: Plan, address: str, box_of: Mapping[tuple[str, str], str], seen: frozenset[str] = frozenset()
-) -> list[str]:
-    """The boxes that an object refers to, through data sources and glue."""
+    plan: Plan, address: str, box_of: Mapping[tuple[str, str], str], through: dict[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The boxes that an object refers to, through data sources and glue; `through` remembers what was found."""
+    if address in through:
+        return through[address]
     found: dict[str, None] = {}
-    for target in plan.references.addresses(address):
-        if target in seen or target == address:
+    seen = {address}
+    ahead = deque(plan.references.addresses(address))
+    while ahead:
+        target = ahead.popleft()
+        if target in seen:
             continue
+        seen.add(target)
         box = box_of.get((plan.label, target))
         if box is not None:
             found[box] = None
-        elif len(seen) < 8:
-            found.update(dict.fromkeys(_boxes(plan, target, box_of, seen | {address, target})))
-    return list(found)
+        elif target in through:
+            found.update(dict.fromkeys(through[target]))
+        else:
+            ahead.extend(plan.references.addresses(target))
+    through[address] = tuple(found)
+    return through[address]
 
 
 def _reduced(links: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -198,12 +208,20 @@ def _reduced(links: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for source, target in links:
         after.setdefault(source, set()).add(target)
     for source, target in sorted(links):
-        if not any(_leads(after, step, target, {source}) for step in sorted(after[source]) if step != target):
+        after[source].discard(target)
+        if not _leads(after, source, target):
+            after[source].add(target)
             yield source, target
 
 
-def _leads(after: Mapping[str, set[str]], start: str, goal: str, seen: set[str]) -> bool:
-    if start == goal:
-        return True
-    seen = seen | {start}
-    return any(_leads(after, step, goal, seen) for step in sorted(after.get(start, ())) if step not in seen)
+def _leads(after: Mapping[str, set[str]], start: str, goal: str) -> bool:
+    seen = {start}
+    ahead = [start]
+    while ahead:
+        for step in after.get(ahead.pop(), ()):
+            if step == goal:
+                return True
+            if step not in seen:
+                seen.add(step)
+                ahead.append(step)
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Any
 
@@ -276,3 +277,36 @@ def test_mermaid_labels_hold_any_text() -> None:
         assert re.fullmatch(
             r'  (n\d+\["[^"\[\]<>]*<br/><small>[^"\[\]<>]*</small>"\]:::\w+|n\d+ --> n\d+|classDef .*)', line
         ), line
+
+
+def linked(pairs: Iterable[tuple[int, int]], *, count: int) -> set[tuple[str, str]]:
+    """The links of the picture of `count` queues, of which the first of each pair refers to the second."""
+    names: dict[int, list[str]] = {}
+    for source, target in pairs:
+        names.setdefault(source, []).append(f"aws_sqs_queue.q{target}")
+    expressions = {f"aws_sqs_queue.q{source}": {"policy": {"references": targets}} for source, targets in names.items()}
+    queues = [resource(f"aws_sqs_queue.q{i}", after={"name": f"q{i}"}) for i in range(count)]
+    return set(picture(review(plan(*queues, expressions=expressions)).plans).links)
+
+
+def test_boxes_that_are_all_linked_are_drawn_as_the_chain_that_says_the_same() -> None:
+    found = linked(((i, j) for i in range(30) for j in range(i)), count=30)
+    assert found == {(f"aws_sqs_queue.q{i}", f"aws_sqs_queue.q{i - 1}") for i in range(1, 30)}
+
+
+def test_boxes_in_a_circle_stay_linked() -> None:
+    found = linked(((i, j) for i in range(12) for j in range(12) if i != j), count=12)
+    assert (
+        {source for source, _ in found} == {target for _, target in found} == {f"aws_sqs_queue.q{i}" for i in range(12)}
+    )
+
+
+def test_documents_that_refer_to_each_other_are_walked_through_once() -> None:
+    documents = {
+        f"data.aws_x.d{i}": {"to": {"references": [*(f"data.aws_x.d{j}" for j in range(30)), f"aws_sqs_queue.q{i}"]}}
+        for i in range(30)
+    }
+    queues = [resource(f"aws_sqs_queue.q{i}", after={"name": f"q{i}"}) for i in range(30)]
+    expressions = {**documents, "aws_sqs_queue.q0": {"policy": {"references": ["data.aws_x.d0"]}}}
+    found = picture(review(plan(*queues, expressions=expressions)).plans).links
+    assert set(found) == {("aws_sqs_queue.q0", f"aws_sqs_queue.q{i}") for i in range(1, 30)}
