@@ -15,7 +15,7 @@ from plan_review.findings.policies import Statement
 from plan_review.plan.model import Change, World
 from plan_review.plan.values import Hidden, Unknown, Value, as_list, get, is_empty, show
 
-_PLACEHOLDER = re.compile(r"\{([\w.]+)(#?)\}")
+_PLACEHOLDER = re.compile(r"( ?)\{([\w.]+)([#?]?)\}")
 #: How services spell "everybody".
 _EVERYBODY = frozenset({"*", "all", "everyone", "public"})
 _ACCOUNT = re.compile(r"\d{12}")
@@ -29,7 +29,8 @@ class RightRule:
     who: tuple[str, ...] = ()
     #: Who gets it, in words, where no attribute says.
     whoever: str = ""
-    #: What they may: text with `{attribute}` in it; `{attribute#}` stands for a digest of what isn't to be shown.
+    #: What they may: text with `{attribute}` in it; of `{attribute?}` nothing is left when there is no value, and
+    #: `{attribute#}` stands for a digest of what is too long to be shown.
     may: str
     #: The attribute that names the object they may it on; the object itself when it is empty.
     on: str = ""
@@ -119,10 +120,9 @@ def filled(template: str, block: Value) -> str:
     """A text with the values of attributes in it."""
 
     def replaced(match: re.Match[str]) -> str:
-        values = at_path(block, match[1])
-        if match[2]:
-            return ", ".join(_digest(v) for v in values) or "none"
-        return ", ".join(v if isinstance(v, str) else show(v) for v in values) or "none"
+        values = at_path(block, match[2])
+        shown = ", ".join(_digest(v) if match[3] == "#" else v if isinstance(v, str) else show(v) for v in values)
+        return "" if match[3] == "?" and not shown else f"{match[1]}{shown or 'none'}"
 
     return _PLACEHOLDER.sub(replaced, template)
 

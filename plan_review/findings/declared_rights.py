@@ -176,7 +176,7 @@ _ASSIGNMENTS: Mapping[str, tuple[RightRule, ...]] = {
         "(sign in as {user_name}, groups {kubernetes_groups}, {type})", "principal_arn", on="cluster_name"
     ),
     "aws_eks_access_policy_association": _rule(
-        "({policy_arn} in {access_scope.type} {access_scope.namespaces})", "principal_arn", on="cluster_name"
+        "({policy_arn} in {access_scope.type} {access_scope.namespaces?})", "principal_arn", on="cluster_name"
     ),
     "aws_eks_cluster": (
         RightRule(
@@ -203,7 +203,7 @@ _ASSIGNMENTS: Mapping[str, tuple[RightRule, ...]] = {
         ),
     ),
     "aws_s3control_access_grant": _rule(
-        "({permission} {s3_prefix_type} {access_grants_location_configuration.s3_sub_prefix}"
+        "({permission} {s3_prefix_type?} {access_grants_location_configuration.s3_sub_prefix?}"
         " of location {access_grants_location_id})",
         "grantee.grantee_identifier",
     ),
@@ -249,7 +249,7 @@ _LAKE: Mapping[str, tuple[RightRule, ...]] = {
     "aws_lakeformation_opt_in": _rule("(is governed on {resource_data})", "principal.data_lake_principal_identifier"),
     "aws_lakeformation_permissions": _rule(
         "{permissions}, may give on {permissions_with_grant_option}: on "
-        + " ".join(f"{{{name}}}" for name in (*_LAKE_OBJECTS, "data_cells_filter", "catalog_resource")),
+        + " ".join(f"{{{name}?}}" for name in (*_LAKE_OBJECTS, "data_cells_filter", "catalog_resource")),
         "principal",
     ),
     "aws_lakeformation_resource": _rule("(give access to {arn} with the role {role_arn})", whoever="Lake Formation"),
@@ -258,7 +258,7 @@ _LAKE: Mapping[str, tuple[RightRule, ...]] = {
 _IDENTITY = "(act as {%s})"
 _CREDENTIALS: Mapping[str, tuple[RightRule, ...]] = {
     "aws_budgets_budget_action": _rule(
-        "(gets {definition.iam_action_definition.policy_arn} {definition.scp_action_definition.policy_id})",
+        "(gets {definition.iam_action_definition.policy_arn?} {definition.scp_action_definition.policy_id?})",
         *(f"definition.iam_action_definition.{name}" for name in ("roles", "users", "groups")),
         "definition.scp_action_definition.target_ids",
     ),
@@ -303,7 +303,7 @@ _CREDENTIALS: Mapping[str, tuple[RightRule, ...]] = {
         _IDENTITY % "role_arn", whoever="the database", on="db_instance_identifier"
     ),
     "aws_eks_pod_identity_association": _rule(
-        "(act as {role_arn} {target_role_arn})",
+        "(act as {role_arn} {target_role_arn?})",
         whoever="service account {namespace}/{service_account}",
         on="cluster_name",
     ),
@@ -346,10 +346,10 @@ _CREDENTIALS: Mapping[str, tuple[RightRule, ...]] = {
         _IDENTITY % "role_arn", whoever="the database", on="db_cluster_identifier"
     ),
     "aws_redshift_cluster_iam_roles": _rule(
-        "(act as {iam_role_arns} {default_iam_role_arn})", whoever="the database", on="cluster_identifier"
+        "(act as {iam_role_arns} {default_iam_role_arn?})", whoever="the database", on="cluster_identifier"
     ),
     "aws_rolesanywhere_profile": _rule(
-        "(act as {role_arns} within {managed_policy_arns} {session_policy})", whoever="holders of trusted certificates"
+        "(act as {role_arns} within {managed_policy_arns} {session_policy?})", whoever="holders of trusted certificates"
     ),
     "aws_rolesanywhere_trust_anchor": _rule(
         "(get credentials by certificates of {source.source_type} {source.source_data#})",
@@ -360,7 +360,7 @@ _CREDENTIALS: Mapping[str, tuple[RightRule, ...]] = {
     "aws_transfer_access": _rule(_IDENTITY % "role", "external_id", on="server_id"),
     "aws_transfer_ssh_key": _rule("(sign in with the key {body#})", "user_name", on="server_id"),
     "aws_transfer_user": _rule(
-        "(act as {role} in {home_directory} {home_directory_mappings})", "user_name", on="server_id"
+        "(act as {role} in {home_directory?} {home_directory_mappings?})", "user_name", on="server_id"
     ),
     "aws_workspaces_workspace": _rule("(use the desktop)", "user_name", on="directory_id"),
 }

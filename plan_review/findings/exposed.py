@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from plan_review.findings.declared import at_path
 from plan_review.findings.internet import is_wide
 from plan_review.findings.links import LINKS
+from plan_review.findings.other_providers import FIREWALLS, firewall_openings
 from plan_review.findings.security_groups import RULE_TYPES
 from plan_review.plan.model import Action, Change, Phase, World
 from plan_review.plan.values import Hidden, Unknown, Value, get, is_empty, text
@@ -316,7 +317,7 @@ _GUARDED = {
 #: They are guarded by what they are: nothing is open when they go.
 _OWN_GUARDS = frozenset({"aws_s3_access_point", "aws_s3control_multi_region_access_point"})
 _LISTENERS = ("aws_alb_listener", "aws_lb_listener")
-EXPOSED = frozenset({*_OPEN, *_LISTENERS, *_GUARDS, *LINKS, *RULE_TYPES})
+EXPOSED = frozenset({*_OPEN, *_LISTENERS, *FIREWALLS, *_GUARDS, *LINKS, *RULE_TYPES})
 
 
 def open_sides(world: World) -> Iterator[tuple[Change, OpenSide]]:
@@ -325,6 +326,9 @@ def open_sides(world: World) -> Iterator[tuple[Change, OpenSide]]:
         for change in world.objects(*looks):
             for side in looks[change.type](change.at(world.phase)):
                 yield change, side
+    for change in world.objects(*FIREWALLS):
+        for what, unknown in firewall_openings(change.at(world.phase)):
+            yield change, OpenSide(what, unknown=unknown)
     for change in world.objects(*_LISTENERS):
         if change.action is not Action.NOOP and not _balancer_known(world, change):
             yield change, _not_known("its load balancer, which isn't in the plan, faces the internet")

@@ -12,6 +12,13 @@ from plan_review.findings.exposed import EXPOSED
 from plan_review.findings.found import Found
 from plan_review.findings.iam import IamReader
 from plan_review.findings.other_policies import OTHER_POLICIES
+from plan_review.findings.other_providers import (
+    AZURE_RIGHTS,
+    FIREWALLS,
+    GOOGLE_RIGHTS,
+    OTHER_RIGHTS,
+    read_google_rights,
+)
 from plan_review.findings.resource_policies import RESOURCE_POLICIES, read_resource_policy
 from plan_review.findings.unjudged import Question
 from plan_review.plan.model import Change, World
@@ -30,7 +37,8 @@ def _rights_readers() -> dict[str, tuple[RightsReader, ...]]:
         dict.fromkeys(RESOURCE_POLICIES, read_resource_policy),
         dict.fromkeys(ACL_TYPES, read_acl),
         OTHER_POLICIES,
-        {kind: partial(_by_rules, rules=rules) for kind, rules in DECLARED.items()},
+        dict.fromkeys(GOOGLE_RIGHTS, read_google_rights),
+        {kind: partial(_by_rules, rules=rules) for kind, rules in {**DECLARED, **AZURE_RIGHTS}.items()},
     )
     found: dict[str, tuple[RightsReader, ...]] = {}
     for source in sources:
@@ -42,9 +50,20 @@ def _rights_readers() -> dict[str, tuple[RightsReader, ...]]:
 #: What reads the rights that an object of a type gives, besides IAM's own.
 RIGHTS_READERS: Mapping[str, tuple[RightsReader, ...]] = _rights_readers()
 _RIGHTS = frozenset(RIGHTS_READERS) | IamReader.READS
+#: Types that are open by whom they give rights to, and in no other way. A right of everybody is an exposure.
+_OPEN_BY_RIGHTS = frozenset(
+    {
+        *ACL_TYPES,
+        *DECLARED,
+        *(kind for kind in RESOURCE_POLICIES if kind.endswith("_policy")),
+        *(kind for kind in OTHER_POLICIES if kind.endswith("_policy")),
+        *OTHER_RIGHTS,
+        "aws_s3_bucket",
+    }
+)
 
 READERS: Mapping[Question, frozenset[str]] = {
-    Question.RIGHTS: _RIGHTS,
-    # A right of everybody is an exposure, so that what is read for rights is read for this, too.
-    Question.NETWORK: _RIGHTS | EXPOSED,
+    # A firewall rule gives nobody a right.
+    Question.RIGHTS: _RIGHTS | FIREWALLS,
+    Question.NETWORK: EXPOSED | _OPEN_BY_RIGHTS,
 }

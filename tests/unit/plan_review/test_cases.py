@@ -128,6 +128,29 @@ CASES = (
         says=("replaces 2, destroys 1, forgets 1, moves 1, imports 1.",),
     ),
     Case("driftnoise", says=("163 objects changed in ways that this plan doesn't depend on",)),
+    Case(
+        "boundary_swap",
+        {"no-iam-widening": ('limited by the boundary "arn:aws:iam::aws:policy/AdministratorAccess" instead of',)},
+    ),
+    Case("pab_deleted", {"no-public": ("aws_s3_bucket_public_access_block.b: the protection goes",)}),
+    Case(
+        "azure",
+        {
+            "no-iam-widening": (
+                "x may (Owner) on /subscriptions/1 [azurerm_role_assignment.o]",
+                "anyone may (roles/owner) on",
+                "azurerm_kubernetes_cluster.k: rights not judged",
+                "google_sql_database_instance.d: rights not judged",
+            ),
+            "no-public": (
+                "azurerm_network_security_rule.r: anyone may reach * 22",
+                "lets anyone use (roles/owner)",
+                "azurerm_kubernetes_cluster.k: network not judged",
+                "google_sql_database_instance.d: network not judged",
+            ),
+        },
+        says=("Not judged: rights of 2 resources (azurerm, google)", "network of 2 resources (azurerm, google)"),
+    ),
 )
 
 
