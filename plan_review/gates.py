@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from plan_review.findings.grants import Grant
 from plan_review.findings.unjudged import Question
 from plan_review.plan.model import Action, Change
-from plan_review.report import Review, invocation_text
+from plan_review.report import Review
 from plan_review.sentences import grant_sentence
+from plan_review.verdict import invocation_text
 
 #: More reasons than this only make the output longer; the number of the others is told.
 REASONS_MAX = 20

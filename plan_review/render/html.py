@@ -22,7 +22,8 @@ from plan_review.render.html_sections import (
 from plan_review.render.markup import Child, Markup, el
 from plan_review.render.style import CSS
 from plan_review.render.svg import draw
-from plan_review.report import Review, tones, verdict
+from plan_review.report import Review
+from plan_review.verdict import tones, verdict
 
 _MARKS = {"good": "✓", "warn": "!", "bad": "✕"}
 _SPOKEN = {"good": "Fine: ", "warn": "Look: ", "bad": "Danger: "}

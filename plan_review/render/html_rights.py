@@ -5,8 +5,9 @@ from __future__ import annotations
 from plan_review.findings.found import Kind
 from plan_review.findings.grants import Grant, Standing
 from plan_review.render.markup import Markup, el
-from plan_review.report import Review, by_holder
+from plan_review.report import Review
 from plan_review.sentences import conditions_text
+from plan_review.verdict import by_holder
 
 _HOLDERS_MAX = 200
 _WORDS = {

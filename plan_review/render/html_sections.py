@@ -9,8 +9,9 @@ from plan_review.findings.network import Flow
 from plan_review.gates import GateResult
 from plan_review.plan.model import Action
 from plan_review.render.markup import Child, Markup, el
-from plan_review.report import Review, findings
+from plan_review.report import Review
 from plan_review.sentences import money
+from plan_review.verdict import findings
 
 _LIST_MAX = 300
 _PUBLIC_ADDRESS = "gets a public IPv4 address: reachable only as far as a rule lets somebody in."

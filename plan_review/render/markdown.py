@@ -13,8 +13,9 @@ from plan_review.plan.model import Action, Change
 from plan_review.render.escape import clip, code, markdown
 from plan_review.render.graph import picture
 from plan_review.render.svg import mermaid
-from plan_review.report import Review, by_holder, findings, tones
+from plan_review.report import Review
 from plan_review.sentences import SIGNS, VERBS, change_notes, conditions_text, flow_sentence, money
+from plan_review.verdict import by_holder, findings, tones
 
 #: GitHub takes comments of 65,536 characters; what doesn't fit is left out section by section, and said so.
 LENGTH_MAX = 60_000

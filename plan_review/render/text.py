@@ -11,7 +11,7 @@ from plan_review.gates import GateResult
 from plan_review.plan.diff import field_changes
 from plan_review.plan.model import Action, Change
 from plan_review.render.escape import clip, plain
-from plan_review.report import Review, by_holder, findings, verdict
+from plan_review.report import Review
 from plan_review.sentences import (
     SIGNS,
     STANDINGS,
@@ -24,6 +24,7 @@ from plan_review.sentences import (
     on_resources,
     principals_text,
 )
+from plan_review.verdict import by_holder, findings, verdict
 
 _VALUE_MAX = 160
 _FINDING_MAX = 200

@@ -9,8 +9,8 @@ import pytest
 from plan_review.plan.diff import field_changes
 from plan_review.plan.model import Action
 from plan_review.render.text import render
-from plan_review.report import verdict
 from plan_review.sentences import change_notes
+from plan_review.verdict import verdict
 from tests.unit.plan_review.support import allow, kept, load, plan, policy, resource, review
 
 

@@ -9,7 +9,7 @@ import pytest
 from plan_review.coverage import Trait, coverage_table, traits
 from plan_review.findings.readers import READERS
 from plan_review.findings.unjudged import Question
-from plan_review.report import findings, verdict
+from plan_review.verdict import findings, verdict
 from tests.unit.plan_review.support import gate, kept, plan, resource, review
 from tools.coverage import TABLE, complaints, rendered, resource_types
 

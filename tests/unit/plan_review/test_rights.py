@@ -12,8 +12,9 @@ from plan_review.findings.declared_rights import DECLARED
 from plan_review.findings.found import Kind
 from plan_review.findings.grants import Standing
 from plan_review.findings.policies import Statement
-from plan_review.report import Review, findings
+from plan_review.report import Review
 from plan_review.sentences import grant_sentence
+from plan_review.verdict import findings
 from tests.unit.plan_review.support import allow, gate, kept, plan, policy, resource, review
 from tools.coverage import resource_types
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from plan_review.render.text import render
-from plan_review.report import Review, verdict
+from plan_review.report import Review
+from plan_review.verdict import verdict
 from tests.unit.plan_review.support import allow, gate, kept, plan, policy, resource, review
 
 CANARY = "canary-5e0f"
