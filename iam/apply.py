@@ -10,8 +10,9 @@ from adapter.arn import PoolArn
 from iam import keys, plan, secret, updates
 from iam.aws import AccessKey, Aws
 from iam.clock import Clock
-from iam.errors import AwsError, IamError, KeyUnusableError
+from iam.errors import AwsError, ConflictError, IamError, KeyUnusableError
 from iam.policy import LIST_USERS, policy_text
+from iam.secret import PENDING, SecretState
 
 #: A new key is known to some of AWS's servers before others: so many answers in a row must be good, this far apart.
 STEADY_ANSWERS = 3
@@ -36,10 +37,12 @@ def apply(steps: plan.Plan, aws: Aws, clock: Clock, progress: Callable[[str], No
 class Verified:
     """The version of the secret whose key has listed the pools: the only one that may become current.
 
-    Not whatever is AWSPENDING at that later moment: another run may have put something else there.
+    Not whatever is AWSPENDING at that later moment: another run may have put something else there. `made` is the key
+    that this run has made.
     """
 
     version: str | None = None
+    made: str | None = None
 
 
 def _do(step: plan.Step, aws: Aws, clock: Clock, verified: Verified) -> None:
@@ -146,13 +149,13 @@ def _do_key(step: plan.Step, aws: Aws, clock: Clock, verified: Verified) -> None
     match step:
         case plan.CreateKey():
             state = secret.must_describe(aws, step.secret.name, step.secret.region)
-            keys.create_into_secret(aws, step.user_arn, state)
+            verified.made = keys.create_into_secret(aws, step.user_arn, state, clock, step.known)
         case plan.VerifyKey():
-            verified.version = _verify(step, aws, clock)
+            verified.version = _verify(step, aws, clock, verified.made)
         case plan.PromoteKey():
             if verified.version is None:
                 raise KeyUnusableError("no key was verified, so none becomes current")
-            secret.promote(aws, step.secret.name, step.secret.region, verified.version)
+            secret.promote(aws, step.secret.name, step.secret.region, verified.version, step.replaces)
         case plan.Wait():
             clock.sleep(step.seconds)
         case plan.DeactivateKey():
@@ -163,16 +166,38 @@ def _do_key(step: plan.Step, aws: Aws, clock: Clock, verified: Verified) -> None
             raise TypeError(f"no way to do {type(step).__name__}")
 
 
-def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock) -> str | None:
+def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock, made: str | None) -> str | None:
     try:
         state = secret.must_describe(aws, step.secret.name, step.secret.region)
+        if made and step.stage == PENDING and not state.holds(made, PENDING):
+            _give_way(step, aws, state, made)
         key = secret.read(aws, state, step.stage)
+        if key.key_id == step.retires:
+            raise ConflictError(
+                f"the key {key.key_id} is {step.stage} again: somebody has moved the label back; it was kept"
+            )
         wait_until_usable(aws, key, step, clock)
-    except IamError:
+    except IamError as error:
         if step.reactivate:
-            keys.set_active(aws, step.user_arn, step.reactivate, active=True)
+            _reactivate(step, aws, step.reactivate, error)
         raise
     return state.version(step.stage)
+
+
+def _give_way(step: plan.VerifyKey, aws: Aws, state: SecretState, made: str) -> None:
+    """Another run has put its key into the secret after ours: it goes on, and ours, which has no label left, goes."""
+    if not state.stages.get(secret.version_id(made)):
+        keys.delete_key(aws, step.user_arn, made)
+    raise ConflictError(
+        f"another run has put another key into the secret {step.secret.name}; run the command again when it has ended"
+    )
+
+
+def _reactivate(step: plan.VerifyKey, aws: Aws, key_id: str, because: IamError) -> None:
+    try:
+        keys.set_active(aws, step.user_arn, key_id, active=True)
+    except AwsError as error:
+        raise KeyUnusableError(f"{because}; and the key {key_id} could not be made active again: {error}") from error
 
 
 def wait_until_usable(aws: Aws, key: AccessKey, step: plan.VerifyKey, clock: Clock) -> None:

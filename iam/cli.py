@@ -361,7 +361,7 @@ def mint(edges: Edges, user_name: str, secret_id: str, region: str | None, profi
     Prints nothing when all is well. Does nothing when the secret already holds an active key of the user. Deletes keys
     of the user that an earlier, failed run left behind.
     """
-    mint_key(edges.connect(profile, region), user_name, secret_id, region)
+    mint_key(edges.connect(profile, region), user_name, secret_id, region, edges.clock)
 
 
 def _pairs(tags: tuple[str, ...]) -> dict[str, str]:

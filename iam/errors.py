@@ -73,7 +73,9 @@ class AwsError(IamError):
             said = f" (AWS: {self.detail})" if self.detail else ""
             return f"{what}{said}; grant it to the caller and run the command again"
         text = f"{self.action} on {self.resource} failed with {self.code}" + (f": {self.detail}" if self.detail else "")
-        if self.exists or (self.code == "LimitExceeded" and self.action == "iam:CreateAccessKey"):
+        operation = self.action.rpartition(":")[2]
+        gone = self.missing and operation.startswith(("Delete", "Detach", "Update"))
+        if self.exists or gone or (self.code == "LimitExceeded" and operation == "CreateAccessKey"):
             text += "; perhaps another run is at work: run the command again when it has ended"
         return text
 
@@ -81,6 +83,11 @@ class AwsError(IamError):
     def denied(self) -> bool:
         """Whether the caller lacks the permission."""
         return self.code in {"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "UnauthorizedOperation"}
+
+    @property
+    def refused(self) -> bool:
+        """Whether AWS surely did nothing: it answered, and the answer was no."""
+        return self.denied or self.missing or self.key_refused or self.code == "LimitExceeded" or bool(self.credentials)
 
     @property
     def missing(self) -> bool:

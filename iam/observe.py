@@ -92,6 +92,14 @@ def observe(
 ) -> Observed:
     """Read the secret, and find out which of the user's keys is where in it.
 
+    Args:
+        aws: AWS.
+        user: whose keys; None: there is no user.
+        secret_id: the secret's name or ARN.
+        region: the secret's region.
+        policies: the user's policies.
+        now: the time, by which new keys are told from those that failed runs left; None: nobody asks for that.
+
     Raises:
         AwsError: something can't be read.
     """
@@ -106,7 +114,8 @@ def observe(
         pending=pending if pending != current else None,
         previous=previous if previous not in (current, pending) else None,
     )
-    used, unsure = {}, {}
+    used: dict[str, str] = {}
+    unsure: dict[str, str] = {}
     for key in found.others:
         try:
             use = last_use(aws, user.arn, key.key_id)
@@ -117,6 +126,12 @@ def observe(
             continue
         if use:
             used[key.key_id] = use
+        elif now and (now - key.created).total_seconds() < keys.FRESH_S:
+            until = key.created.astimezone(dt.UTC) + dt.timedelta(seconds=keys.FRESH_S)
+            unsure[key.key_id] = (
+                f"it is new: perhaps another run is at work and stores it in a moment, or a person made it; from"
+                f" {until:%H:%M:%S} UTC on it counts as left behind"
+            )
     return replace(found, used=used, unsure=unsure)
 
 

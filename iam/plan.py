@@ -201,11 +201,15 @@ class DeletePolicy(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateKey(Step):
-    """A new access key, straight into the secret as its AWSPENDING version."""
+    """A new access key, straight into the secret as its AWSPENDING version.
+
+    `known` are the keys that the user had when the plan was made: any other one is a sign of another run.
+    """
 
     user_arn: str
     user: str
     secret: SecretRef
+    known: frozenset[str] = frozenset()
 
     def _sentence(self) -> str:
         return f"create an access key of {self.user} and put it straight into the secret, as AWSPENDING"
@@ -224,7 +228,7 @@ class VerifyKey(Step):
     """List every pool with the key in the secret, and wait until AWS knows the key everywhere.
 
     Without a pool (a key that may only take a role) AWS must know the key, no more. When it fails, `reactivate` is the
-    key to make active again.
+    key to make active again. `retires` is the key that goes next: it must not be the one with the label.
     """
 
     changes: ClassVar[bool] = False
@@ -235,6 +239,7 @@ class VerifyKey(Step):
     user_arn: str = ""
     user: str = ""
     reactivate: str | None = None
+    retires: str | None = None
 
     def _sentence(self) -> str:
         doing = f"list {_count(len(self.pools), 'pool')}" if self.pools else "ask who is calling"
@@ -246,9 +251,10 @@ class VerifyKey(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class PromoteKey(Step):
-    """Make the AWSPENDING key AWSCURRENT."""
+    """Make the AWSPENDING key AWSCURRENT in the place of the version that was, if any."""
 
     secret: SecretRef
+    replaces: str | None = None
 
     def _sentence(self) -> str:
         return f"make the AWSPENDING key of the secret {self.secret.name} AWSCURRENT"

@@ -48,7 +48,7 @@ class Keyring:
     pools: tuple[PoolArn, ...]
     wait_s: float = 120.0
 
-    def verify(self, stage: str, reactivate: str | None = None) -> Step:
+    def verify(self, stage: str, *, retires: str | None = None, reactivate: str | None = None) -> Step:
         """The step that proves the key with this label."""
         return VerifyKey(
             secret=self.secret,
@@ -58,15 +58,17 @@ class Keyring:
             user=self.user,
             user_arn=self.user_arn,
             reactivate=reactivate,
+            retires=retires,
         )
 
-    def create(self) -> Step:
+    def create(self, found: Observed) -> Step:
         """The step that makes a key."""
-        return CreateKey(user_arn=self.user_arn, user=self.user, secret=self.secret)
+        known = frozenset(key.key_id for key in (found.user.keys if found.user else ()))
+        return CreateKey(user_arn=self.user_arn, user=self.user, secret=self.secret, known=known)
 
-    def promote(self) -> Step:
+    def promote(self, found: Observed) -> Step:
         """The step that makes the pending key current."""
-        return PromoteKey(secret=self.secret)
+        return PromoteKey(secret=self.secret, replaces=found.secret.version(CURRENT) if found.secret else None)
 
     def deactivate(self, key: KeyState) -> Step:
         """The step that stops a key from working."""
@@ -87,8 +89,8 @@ def first_key(ring: Keyring, found: Observed) -> list[Step]:
         return [ring.verify(CURRENT)]
     steps = _delete_useless(ring, found)
     if not (found.pending and found.pending.active):
-        steps.append(ring.create())
-    steps += [ring.verify(PENDING), ring.promote()]
+        steps.append(ring.create(found))
+    steps += [ring.verify(PENDING), ring.promote(found)]
     if found.previous and found.previous.active:
         steps += _retire(ring, found.previous, 0.0)
     return steps
@@ -120,14 +122,14 @@ def plan_rotation(ring: Keyring, found: Observed, now: dt.datetime, *, grace_s: 
         rest = max(0.0, grace_s - waited) if found.previous.active else 0.0
         return Plan(tuple(_retire(ring, found.previous, rest)), ("an earlier rotation is not finished: finish it",))
     if found.pending and found.pending.active:
-        steps = [*_delete_useless(ring, found), ring.verify(PENDING), ring.promote()]
+        steps = [*_delete_useless(ring, found), ring.verify(PENDING), ring.promote(found)]
         return Plan((*steps, *_retire(ring, current, grace_s)), ("an earlier rotation is not finished: finish it",))
     if every_s is not None and due(current, every_s) > now:
         left = duration_text((due(current, every_s) - now).total_seconds())
         return Plan(
             (), (f"nothing to do: the key {current.key_id} is due on {due(current, every_s):%Y-%m-%d}, in {left}",)
         )
-    steps = [*_delete_useless(ring, found), ring.create(), ring.verify(PENDING), ring.promote()]
+    steps = [*_delete_useless(ring, found), ring.create(found), ring.verify(PENDING), ring.promote(found)]
     return Plan((*steps, *_retire(ring, current, grace_s)))
 
 
@@ -141,8 +143,8 @@ def _retire(ring: Keyring, old: KeyState, grace_s: float) -> list[Step]:
     if old.active:
         steps += [Wait(seconds=grace_s)] if grace_s > 0 else []
         # The new key was verified before it became current, perhaps long ago: once more before the old one stops.
-        steps += [ring.verify(CURRENT), ring.deactivate(old)]
-    return [*steps, ring.verify(CURRENT, reactivate=old.key_id), ring.delete(old)]
+        steps += [ring.verify(CURRENT, retires=old.key_id), ring.deactivate(old)]
+    return [*steps, ring.verify(CURRENT, retires=old.key_id, reactivate=old.key_id), ring.delete(old)]
 
 
 def _delete_useless(ring: Keyring, found: Observed) -> list[Step]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from adapter.arn import ArnError, parse_arn
 from iam.aws import AccessKey, Aws
-from iam.errors import AwsError, InputError, KeyUnusableError
+from iam.errors import AwsError, ConflictError, InputError, KeyUnusableError
 
 CURRENT = "AWSCURRENT"
 PENDING = "AWSPENDING"
@@ -148,12 +148,21 @@ def write_pending(aws: Aws, secret: SecretState, key: AccessKey) -> None:
     )
 
 
-def promote(aws: Aws, secret_id: str, region: str | None, version: str) -> None:
-    """Make a version AWSCURRENT; nothing to do when it is already."""
+def promote(aws: Aws, secret_id: str, region: str | None, version: str, replaces: str | None) -> None:
+    """Make a version AWSCURRENT in the place of the one that was; nothing to do when it is already.
+
+    Raises:
+        ConflictError: the version that was AWSCURRENT is not any more.
+    """
     state = must_describe(aws, secret_id, region)
     current = state.version(CURRENT)
     if version == current:
         return
+    if current != replaces:
+        raise ConflictError(
+            f"another run, or a person, has changed which version of {state.arn} is {CURRENT}; it was left as it is:"
+            " run the command again when the other has ended"
+        )
     moved = {"RemoveFromVersionId": current} if current else {}
     aws.call(
         "secretsmanager:UpdateSecretVersionStage",
