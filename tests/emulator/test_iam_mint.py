@@ -78,6 +78,33 @@ def test_keys_that_failed_runs_left_behind_are_deleted_first(aws: EmulatedAws, s
     assert not lost & set(keys(aws))
 
 
+def test_a_key_that_somebody_uses_is_kept_where_there_is_room_and_named_where_there_is_none(
+    aws: EmulatedAws, secret: str
+) -> None:
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]}
+    aws.client("iam").put_user_policy(UserName="reader", PolicyName="all", PolicyDocument=json.dumps(document))
+    aws.enforce_iam(on=True)
+    try:
+        used = use_new_key(aws)
+        assert mint(aws, secret).returncode == 0
+        assert set(keys(aws)) == {used, current(aws, secret)["AWS_ACCESS_KEY_ID"]}
+        aws.client("iam").delete_access_key(UserName="reader", AccessKeyId=current(aws, secret)["AWS_ACCESS_KEY_ID"])
+        second = use_new_key(aws)
+        refused = mint(aws, secret)
+    finally:
+        aws.enforce_iam(on=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("error: both keys of user/reader are in use elsewhere")
+    assert refused.stderr.count("\n") == 1
+    assert set(keys(aws)) == {used, second}
+
+
+def use_new_key(aws: EmulatedAws) -> str:
+    made = aws.client("iam").create_access_key(UserName="reader")["AccessKey"]
+    aws.client_with("iam", made["AccessKeyId"], made["SecretAccessKey"]).list_users()
+    return str(made["AccessKeyId"])
+
+
 def test_a_current_key_that_was_deactivated_is_replaced(aws: EmulatedAws, secret: str) -> None:
     mint(aws, secret)
     (old,) = keys(aws)
