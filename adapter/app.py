@@ -140,7 +140,7 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         courier = _delivery(stack, settings, lambda: True, traces)
         patience = Patience(ONCE_PATIENCE_S)
         return Replay(
-            listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))),
+            listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))).scan,
             courier=courier,
             builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
             detector=Detector(pool_arn=str(settings.pool)),
@@ -245,9 +245,7 @@ def _service(
     progress = Progress(known=store.count(), whole=store.meta().baseline_done, show=status_line())
     metrics.first_sweep = progress.report
     return Service(
-        listing=lister,
-        glance=lister.glance,
-        on_doubt=lister.doubt,
+        scanner=lister,
         progress=progress,
         traces=traces,
         store=store,

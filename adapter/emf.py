@@ -46,6 +46,7 @@ METRICS: Final = (
     Described("Throttled", "Count", "ListUsers requests that Cognito throttled"),
     Described("Users", "Count", "known users"),
     Described("Undelivered", "Count", "users whose event is undelivered now"),
+    Described("DeletionsWaiting", "Count", "missing users of whom it is not known yet whether they are gone"),
     Described("SweepSeconds", "Seconds", "how long each complete sweep took, the newest 100 of them"),
     Described("LagSeconds", "Seconds", "from each change to its delivered event, the newest 100 of them"),
 )
@@ -107,6 +108,7 @@ class Emf:
             "Throttled": self._traffic[1] - before[1],
             "Users": self._metrics.users,
             "Undelivered": self._metrics.undelivered,
+            "DeletionsWaiting": self._metrics.deletions_waiting,
             "SweepSeconds": interval.sweep_s,
             "LagSeconds": interval.lag_s,
         }

@@ -97,6 +97,10 @@ class Index:
         """Count the user of this row as seen."""
         self._seen[row] = 1
 
+    def is_seen(self, row: int) -> bool:
+        """Whether the user of this row was seen since `begin_sweep`."""
+        return row < len(self._seen) and self._seen[row] == 1
+
     def put(self, row: int, digest: bytes, before: bytes | None = None) -> None:
         """Set the digest of a row; `before` is the one it had, None for a new row. The user counts as seen."""
         self._drop(row, before)

@@ -198,6 +198,10 @@ class Ledger:
             self._resting.pop(known.username, None)
         self._metrics.users = len(self.index)
 
+    def note_waiting(self, users: int) -> None:
+        """Take note of how many missing users wait until it is known whether they are gone."""
+        self._metrics.deletions_waiting = users
+
     def settle(self, timeout_s: float = 0.0, *, lazy: bool = False) -> list[tuple[User, bytes]]:
         """Collect results and store what they mean.
 

@@ -119,6 +119,7 @@ class Totals:
     users: int
     undelivered: int
     in_flight: int = 0
+    deletions_waiting: int = 0
     sent: Mapping[Sent, int] = field(default_factory=dict)
     events: Mapping[tuple[str, str], int] = field(default_factory=dict)
     outcomes: Mapping[str, int] = field(default_factory=dict)
@@ -175,6 +176,7 @@ class Metrics:
         self.users = 0
         self.undelivered = 0
         self.in_flight = 0
+        self.deletions_waiting = 0
         #: How far the first sweep since the start is, as JSON values; None: there is nothing to tell.
         self.first_sweep: Callable[[], Mapping[str, Any] | None] = lambda: None
         #: The last deliveries as plain tuples of what Finished names, which cost less; None: nobody wants to know.
@@ -250,6 +252,7 @@ class Metrics:
                 users=self.users,
                 undelivered=self.undelivered,
                 in_flight=self.in_flight,
+                deletions_waiting=self.deletions_waiting,
                 sent={_tags(*key): count for key, count in self._sent.items()},
                 events=dict(self._events),
                 outcomes=+self._outcomes,
@@ -284,6 +287,7 @@ class Metrics:
             "events": dict(totals.statuses),
             "in_flight": totals.in_flight,
             "undelivered": totals.undelivered,
+            "deletions_waiting": totals.deletions_waiting,
         }
 
 

@@ -92,6 +92,12 @@ METRICS: Final = (
         read=lambda totals: totals.undelivered,
     ),
     Described(
+        name="deletions_waiting",
+        type="gauge",
+        text="Users missing from the last complete sweep of whom it is not known yet whether they are gone",
+        read=lambda totals: totals.deletions_waiting,
+    ),
+    Described(
         name="in_flight",
         type="gauge",
         text="Events on their way to the sink now",

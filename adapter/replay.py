@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from adapter.changes import Detector
 from adapter.cognito import filters
+from adapter.cognito.base import Page
 from adapter.cognito.decode import decode_user
 from adapter.delivery import Result, Status
 from adapter.events import EventBuilder
 from adapter.ledger import Courier
 from adapter.log import Action
 from adapter.model import User
-from adapter.sweep import Listing
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Replay:
     def __init__(
         self,
         *,
-        listing: Listing,
+        listing: Callable[[str | None], Iterable[Page]],
         courier: Courier,
         builder: EventBuilder,
         detector: Detector,

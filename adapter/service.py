@@ -6,13 +6,14 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from adapter.backoff import Patience, PollBackoff
 from adapter.changes import Detector
 from adapter.cognito.base import Page
+from adapter.cognito.scanner import Scanner
 from adapter.emf import Emf
 from adapter.errors import CognitoError, StoreUnavailableError
 from adapter.events import EventBuilder
@@ -23,7 +24,7 @@ from adapter.log import Action
 from adapter.metrics import Metrics
 from adapter.progress import Progress
 from adapter.state.base import Store
-from adapter.sweep import Listing, Outcome, Rules, Sweeper
+from adapter.sweep import Outcome, Rules, Sweeper
 from adapter.tracing.base import NO_TRACES, Traces
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Service:
     """Reports the changes of one user pool. Everything happens in the thread that calls `run` or `run_once`.
 
     Args:
-        listing: lists users; ends early, its last page with a token, once `stop` is set.
+        scanner: reads the pool; its listings end early once `stop` is set.
         store: the open state; not closed here.
         courier: delivers events; closed at the end.
         builder: makes events.
@@ -63,8 +64,6 @@ class Service:
         health: told how things are.
         metrics: counts.
         stop: set when the adapter is to stop.
-        glance: pages that show new users early, between sweeps.
-        on_doubt: called when a complete sweep did not show a user who is there.
         progress: shows how far the first sweep is.
         traces: told of cycles, sweeps and pages.
         monotonic: seconds.
@@ -74,7 +73,7 @@ class Service:
     def __init__(
         self,
         *,
-        listing: Listing,
+        scanner: Scanner,
         store: Store,
         courier: Courier,
         builder: EventBuilder,
@@ -84,8 +83,6 @@ class Service:
         health: Health,
         metrics: Metrics,
         stop: threading.Event,
-        glance: Callable[[], Iterable[Page]] = tuple,
-        on_doubt: Callable[[], None] = lambda: None,
         progress: Progress | None = None,
         traces: Traces = NO_TRACES,
         monotonic: Callable[[], float] = time.monotonic,
@@ -109,15 +106,13 @@ class Service:
             store, courier, builder, metrics, monotonic=monotonic, wall_ms=wall_ms, should_stop=self._stop_waiting
         )
         self._sweeper = Sweeper(
-            self._polled(listing),
+            scanner,
             store,
             self._ledger,
             detector,
             rules,
             wall_ms=wall_ms,
-            on_page=self._keep_going,
-            glance=glance,
-            on_doubt=on_doubt,
+            on_page=self._answered,
         )
         metrics.users = len(self._ledger.index)
 
@@ -230,17 +225,14 @@ class Service:
 
     # -- between pages and sweeps ----------------------------------------------------------------------------------
 
-    def _polled(self, listing: Listing) -> Listing:
-        def listed(filter_: str | None) -> Iterator[Page]:
-            for page in listing(filter_):
-                self._health.polled()
-                if filter_ is None:
-                    self._traces.page(page)
-                    self._pages += 1
-                    self._progress.page(self._seen)
-                yield page
-
-        return listed
+    def _answered(self, page: Page | None) -> bool:
+        """After an answer, with its page if it is one of a whole sweep. False: stop."""
+        self._health.polled()
+        if page is not None:
+            self._traces.page(page)
+            self._pages += 1
+            self._progress.page(self._seen)
+        return self._keep_going()
 
     def _seen(self) -> int:
         return self._ledger.index.seen

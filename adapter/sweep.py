@@ -1,32 +1,29 @@
 """One sweep: every page of the pool is compared with what is known, then the users who are missing are looked for.
 
-A sweep is complete when the listing came to its last page. Only then anybody can be missing, and even then each one is
-asked for by name and by id before it counts as deleted.
+A sweep is complete when the scan of the pool came to its end. Only then anybody can be missing, and even then that is
+no proof of a deletion (adapter.deletions).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adapter.changes import Detector, Phase, is_older, raw_digest
-from adapter.cognito import filters
 from adapter.cognito.base import Page
 from adapter.cognito.decode import RawUsers, decode_user
-from adapter.errors import CognitoError, FilterRefusedError
+from adapter.cognito.scanner import Scanner
+from adapter.deletions import Deletions
+from adapter.errors import CognitoError
 from adapter.ledger import Entry, Ledger
 from adapter.log import Action
-from adapter.model import Change, KnownUser, User
+from adapter.model import Change, User
 from adapter.state.base import Meta, Store
 
 logger = logging.getLogger(__name__)
 
-#: Missing users that are looked for after one sweep, at most: two requests each, while nobody else is looked at.
-CONFIRMATIONS = 50
 #: A page with so many users who are new or changed is followed by more of them, as a rule: they are stored together, up
 #: to the second number, for a transaction costs as much as dozens of rows; but no longer than so many milliseconds.
 BULK = 30
@@ -36,9 +33,6 @@ GROUP_MS = 500
 CLOCK_TOLERANCE_S = 2.0
 #: How often the time of the last sweep is written while nothing else changes, in milliseconds.
 META_PERIOD_MS = 30_000
-
-#: Lists users: all, or those of a filter. An iterator whose last page has no token was complete.
-Listing = Callable[[str | None], Iterator[Page]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,44 +56,46 @@ class Sweeper:
     """Sweeps one pool again and again. Used by the service thread alone.
 
     Args:
-        listing: lists users.
+        scanner: reads the pool.
         store: the state; only read here, except for what it says of the pool as a whole.
         ledger: takes what is found.
         detector: finds changes.
         rules: how the first sweep and missing users are treated.
         wall_ms: milliseconds since the epoch.
-        on_page: called after every page: collects results, waits while the sink is down. False: stop.
-        glance: pages that show new users early, between sweeps; nothing when it is not time for them.
-        on_doubt: called when a complete sweep did not show a user who is there.
+        on_page: called after every answer, with the page if it is one of a whole sweep: collects results, waits while
+            the sink is down. False: stop.
     """
 
     def __init__(
         self,
-        listing: Listing,
+        scanner: Scanner,
         store: Store,
         ledger: Ledger,
         detector: Detector,
         rules: Rules,
         *,
         wall_ms: Callable[[], int],
-        on_page: Callable[[], bool],
-        glance: Callable[[], Iterable[Page]] = tuple,
-        on_doubt: Callable[[], None] = lambda: None,
+        on_page: Callable[[Page | None], bool],
     ) -> None:
-        self._listing = listing
+        self._scanner = scanner
         self._store = store
         self._ledger = ledger
         self._detector = detector
         self._rules = rules
         self._wall_ms = wall_ms
         self._on_page = on_page
-        self._glance = glance
-        self._on_doubt = on_doubt
+        self._deletions = Deletions(
+            scanner,
+            store,
+            ledger,
+            detector,
+            max_percent=rules.deleted_max_percent,
+            wall_ms=wall_ms,
+            take=self._page,
+            on_page=lambda: on_page(None),
+        )
         self._meta = store.meta()
         self._meta_saved_ms = 0
-        #: Rows that were missing from the complete sweep before.
-        self._missing_before = array("L")
-        self._holding = False
         self._sweeps = 0
         #: Users who are not known in this form, while pages are full of such: examined and stored in groups.
         self._fresh: list[tuple[User, bytes]] = []
@@ -117,23 +113,29 @@ class Sweeper:
         self._sweeps += 1
         recent = self._sweeps - 1
         self._outdated = {name: found for name, found in self._outdated.items() if found[1] >= recent}
+        self._deletions.begin_sweep()
         self._ledger.index.begin_sweep()
         asked_ms = self._wall_ms()
+        scan = self._scanner.scan()
         try:
-            for page in self._listing(None):
+            for page in scan:
                 if self._meta.baseline_started_ms is None:
                     self._begin(asked_ms, page.date_s)
                 outcome.changes += self._page(page)
-                outcome.complete = page.token is None
-                if not self._on_page():
+                if not self._on_page(page):
                     break
         except CognitoError:
             self._flush()
             raise
+        finally:
+            scan.close()
         outcome.changes += self._flush()
+        outcome.complete = scan.complete
         if outcome.complete:
             self._completed()
-            self._missing(outcome)
+            deletions = self._deletions.after_sweep()
+            outcome.changes += deletions.changes + self._flush()
+            outcome.again = deletions.again
         outcome.again = outcome.again or bool(self._outdated)
         return outcome
 
@@ -146,9 +148,9 @@ class Sweeper:
         changes = 0
         if not self._meta.baseline_done:
             return changes
-        for page in self._glance():
+        for page in self._scanner.glance():
             changes += self._page(page)
-            if not self._on_page():
+            if not self._on_page(None):
                 break
         return changes + self._flush()
 
@@ -251,100 +253,3 @@ class Sweeper:
         self._store.apply((), (), meta)
         self._meta = meta
         self._meta_saved_ms = self._wall_ms()
-
-    # -- who is missing --------------------------------------------------------------------------------------------
-
-    def _missing(self, outcome: Outcome) -> None:
-        rows = array("L", self._ledger.index.unseen())
-        before, self._missing_before = self._missing_before, rows
-        gone: list[tuple[int, KnownUser]] = []
-        for number, (row, known) in enumerate(self._missing_users(self._released(rows, before, outcome))):
-            if number == CONFIRMATIONS:
-                outcome.again = True
-                break
-            if self._absent(known, agreed=_holds(before, row)):
-                gone.append((row, known))
-            else:
-                outcome.again = True
-            if not self._on_page():
-                return
-        if gone:
-            outcome.changes += self._tell(gone)
-
-    def _released(self, rows: array[int], before: array[int], outcome: Outcome) -> Sequence[int]:
-        """Those of the missing rows that may be deleted: when they are many, only what two sweeps agree on."""
-        known = len(self._ledger.index)
-        many = len(rows) * 100 > self._rules.deleted_max_percent * known or len(rows) == known
-        if not rows or not many:
-            self._holding = False
-            return rows
-        agreed = array("L", (row for row in rows if _holds(before, row)))
-        if len(agreed) < len(rows):
-            outcome.again = self._holding = True
-            logger.warning(
-                "Many users are missing at once; their deletions wait until the next complete sweep agrees",
-                extra={"action": Action.DELETIONS_HELD, "missing": len(rows), "known": known},
-            )
-        elif self._holding:
-            self._holding = False
-            logger.warning(
-                "A second complete sweep agrees that many users are missing: they are looked for, then reported",
-                extra={"action": Action.DELETIONS_RELEASED, "missing": len(rows), "known": known},
-            )
-        return agreed
-
-    def _missing_users(self, rows: Sequence[int]) -> Iterator[tuple[int, KnownUser]]:
-        """The users of these rows, without those whose events are on their way or resting."""
-        for start in range(0, len(rows), CONFIRMATIONS):
-            for row, known in self._store.rows(rows[start : start + CONFIRMATIONS]):
-                if not self._ledger.busy(known.username) and not self._ledger.resting(known.username, b""):
-                    yield row, known
-
-    def _tell(self, gone: list[tuple[int, KnownUser]]) -> int:
-        # While some were looked for, events of others were settled: whose row is no longer what was read then, is left
-        # to the next sweep.
-        stored = dict(self._store.rows([row for row, _ in gone]))
-        gone = [(row, known) for row, known in gone if stored.get(row) == known]
-        if not self._detector.report_deletions:
-            self._ledger.forget(gone)
-            return 0
-        now_ms = self._wall_ms()
-        entries = [Entry(finding=self._detector.gone(known, now_ms), row=row, stored=known) for row, known in gone]
-        self._ledger.record(entries)
-        return len(entries)
-
-    def _absent(self, known: KnownUser, *, agreed: bool) -> bool:
-        """Look for a user by name and by id. `agreed`: two complete sweeps missed it already."""
-        looks = [filters.by_username(known.username)]
-        if known.sub is not None:
-            looks.append(filters.by_sub(known.sub))
-        try:
-            found = any(self._finds(look) for look in looks)
-        except FilterRefusedError as error:
-            logger.debug(
-                "Filters are of no use here; a second complete sweep decides",
-                extra={"action": Action.FILTER_REFUSED, "code": error.code},
-            )
-            return agreed
-        if found:
-            self._on_doubt()
-        return not found
-
-    def _finds(self, look: filters.Filter) -> bool:
-        if not look.fits:
-            raise FilterRefusedError("the value is too long for a filter", code="TooLong")
-        token: str | None = None
-        for page in self._listing(str(look)):
-            for raw in page.users:
-                look.check(decode_user(raw))
-                return True
-            token = page.token
-        if token is not None:
-            raise FilterRefusedError("the listing was cut short", code="Stopped")
-        return False
-
-
-def _holds(rows: array[int], row: int) -> bool:
-    """Whether ascending rows hold this one."""
-    at = bisect_left(rows, row)
-    return at < len(rows) and rows[at] == row

@@ -100,7 +100,7 @@ def _snapshot(server: RemoteCognito, url: str, mode: ContentMode, users: int) ->
         stop = threading.Event()
         metrics = Metrics(source=str(POOL))
         service = Service(
-            listing=lister_of(pool, limiter, stop, metrics),
+            scanner=lister_of(pool, limiter, stop, metrics),
             store=store,
             courier=Delivery(target, RetryPolicy(), batch=Batching(target.max_batch, 0.1), held=store.held),
             builder=EventBuilder(pool=POOL),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from typing import Any
 
 import boto3
@@ -68,10 +69,9 @@ def _sweep(server: RemoteCognito) -> dict[str, Any]:
         lister = PoolLister(pool, limiter, stop, known=lambda: USERS, complete=True)
         time.sleep(1)  # the bucket of the server fills up
         server.reset_stats()
-        complete = False
-        for page in lister(None):
-            complete = page.token is None
-        assert complete
+        scan = lister.scan()
+        deque(scan, maxlen=0)
+        assert scan.complete
         stop.set()
         return server.stats()
 

@@ -100,9 +100,7 @@ def sweeper(
         Detector(pool_arn=str(POOL)),
         Rules(),
         wall_ms=lambda: 1_800_000_000_000,
-        on_page=on_page,
-        glance=lister.glance,
-        on_doubt=lister.doubt,
+        on_page=lambda _: on_page(),
     )
 
 

@@ -42,6 +42,8 @@ class MemoryPool:
         self.page_size = page_size
         self.faults: list[Exception] = []
         self.filters_work = True
+        #: Users whom only filters find.
+        self.unlisted: set[str] = set()
         self.requests: list[tuple[str | None, str | None]] = []
         self.between_pages: Callable[[], None] = lambda: None
         self._subs = 0
@@ -73,6 +75,8 @@ class MemoryPool:
             wanted = json.loads(value)
             members = [(user["Username"] if name == "username" else _sub(user), user) for user in found]
             found = [user for member, user in members if member == wanted]
+        elif filter_ is None:
+            found = [user for user in found if user["Username"] not in self.unlisted]
         start = int(token or 0)
         if token is not None:
             self.between_pages()
@@ -131,12 +135,13 @@ class Rig:
             capacity=options.get("capacity", 1000),
             held=self.store.held,
         )
-        limiter = RateLimiter(options.get("max_rps", 10_000.0), sleep=self.stop.wait)
+        clock = options.get("clock", time.monotonic)
+        sleep = getattr(clock, "sleep", self.stop.wait)
+        self.limiter = limiter = RateLimiter(options.get("max_rps", 10_000.0), clock=clock, sleep=sleep)
         lister = lister_of(pool, limiter, self.stop, self.metrics, self.store, (0.01, 0.02, 0.05, 0.1))
+        lister._clock = clock
         self.service = Service(
-            listing=lister,
-            glance=lister.glance,
-            on_doubt=lister.doubt,
+            scanner=lister,
             store=self.store,
             courier=traces.courier(delivery),
             traces=traces,
@@ -153,7 +158,7 @@ class Rig:
     @contextmanager
     def start(cls, pool: UserPool, sink: Sink, state: Path, **options: Any) -> Iterator[Rig]:
         """Options: arn, initial, deleted, percent (deletions held above it), retry, dead_letter,
-        capacity (events that may be under way), traces."""
+        capacity (events that may be under way), traces, max_rps, clock (of the requests, with its `sleep`)."""
         rig = cls(pool, sink, state, **options)
         try:
             yield rig

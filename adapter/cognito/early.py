@@ -6,9 +6,9 @@ a listing filtered by such a status is short in most pools, so it is read again 
 
 It only ever adds looks at users. What a slice shows counts as seen, what it does not show says nothing, so it can't
 harm a sweep's completeness. It must pay, though, which is measured: a slice that is large is read less often, in
-proportion to what it costs; one whose pages are nearly empty (Cognito walks the pool behind the filter) or that is as
-long as a good part of the pool is left alone for a minute, then two, four, up to an hour; one whose filter is refused
-for good.
+proportion to what it costs; one whose pages are nearly empty (Cognito walks the pool behind the filter), that is as
+long as a good part of the pool, or whose filter is refused or ignored, is left alone for a minute, then two, four, up
+to an hour: what did not pay or work once can do so later.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from adapter.cognito.pause import Pause
 
 #: The statuses of users who are new, in the order in which they are worth a look.
 STATUSES: Final = ("UNCONFIRMED", "FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER")
@@ -33,7 +35,7 @@ LENGTH_MAX: Final = 1 / 8
 FILL_MIN: Final = 5.0
 #: A look of fewer requests than this is cheap however empty its pages are.
 CHEAP_REQUESTS: Final = 8
-#: How long a slice that does not pay is left alone: first, and at most, in seconds.
+#: How long a slice that does not pay or whose filter is refused is left alone: first, and at most, in seconds.
 PAUSE_S: Final = 60.0
 PAUSE_MAX_S: Final = 3600.0
 #: How long a slice is left alone after a fault, in seconds.
@@ -47,7 +49,13 @@ class _Slice:
     next_s: float = -math.inf
     #: What it took the last time, in requests.
     requests: int = 1
-    pause_s: float = PAUSE_S
+    pause: Pause = field(default_factory=lambda: Pause(PAUSE_S, PAUSE_MAX_S, cost_factor=0))
+
+    def leave_alone(self, now_s: float) -> None:
+        """Pause; meanwhile it takes nothing from the share of the others."""
+        self.requests = 0
+        self.pause.begin(now_s)
+        self.next_s = self.pause.until_s
 
 
 class EarlySchedule:
@@ -102,12 +110,10 @@ class EarlySchedule:
         with self._lock:
             one = self._slices[status]
             if broken_off or (requests > CHEAP_REQUESTS and users < FILL_MIN * requests):
-                one.requests = 0  # left alone, it takes nothing from the others
-                one.next_s = now_s + one.pause_s
-                one.pause_s = min(2 * one.pause_s, PAUSE_MAX_S)
+                one.leave_alone(now_s)
                 return
             one.requests = requests
-            one.pause_s = PAUSE_S
+            one.pause.reset()
             # Every slice comes round once while all of them together use up their share.
             together = sum(other.requests for other in self._slices.values())
             one.next_s = max(now_s, one.begun_s + max(CYCLE_S, together / (rps * SHARE)))
@@ -117,7 +123,7 @@ class EarlySchedule:
         with self._lock:
             self._slices[status].next_s = now_s + FAULT_PAUSE_S
 
-    def refused(self, status: str) -> None:
-        """The pool refuses or ignores this filter: never again."""
+    def refused(self, status: str, now_s: float) -> None:
+        """The pool refused or ignored this filter: it is left alone like a slice that does not pay."""
         with self._lock:
-            self._slices.pop(status, None)
+            self._slices[status].leave_alone(now_s)

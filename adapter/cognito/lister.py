@@ -1,4 +1,4 @@
-"""All listings of a pool: a whole sweep, alone or in shards, with looks for sign-ups in between; and filtered ones."""
+"""All listings of a pool: a whole sweep, alone or in shards, with looks for sign-ups in between; and look-ups."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from adapter.cognito import filters
 from adapter.cognito.base import Page, UserPool
-from adapter.cognito.decode import decode_user
 from adapter.cognito.early import EarlySchedule
+from adapter.cognito.filters import FilterCheck
 from adapter.cognito.listing import BACKOFF_S, walk
+from adapter.cognito.lookups import THOROUGH_MAX, LookUp, LookUpPolicy, LookUpResult, Presence, look_up
 from adapter.cognito.rate import RateLimiter
+from adapter.cognito.scan import Pages, Scan
 from adapter.cognito.shards import Merge, ShardPolicy
 from adapter.errors import CognitoError, FilterRefusedError
 from adapter.log import Action
@@ -26,8 +28,6 @@ logger = logging.getLogger(__name__)
 PROBE_PAGES: Final = 3
 #: The `code` of the error for shards that cost more requests than they save.
 TOO_DEAR: Final = "ShardsTooDear"
-#: The token of a page that is not the last one of a sweep, whatever the service's own says.
-_MORE: Final = "more"
 _IDLE_S: Final = 0.1
 
 OverFn = Callable[[], bool]
@@ -46,11 +46,13 @@ class _Tally:
     def add(self, page: Page) -> None:
         with self.lock:
             self.users += len(page.users)
-            if page.token is None:
-                self.complete += 1
-            else:
+            if page.token is not None:
                 self.requests_with_token += 1
                 self.users_with_token += len(page.users)
+
+    def ended(self, scan: Scan) -> None:
+        with self.lock:
+            self.complete += scan.complete
 
 
 class PoolLister:
@@ -91,17 +93,16 @@ class PoolLister:
         self._clock = clock
         # The first sweep of all must be one listing: shards are held to what it shows.
         self._policy = ShardPolicy(users=known(), audited_s=clock() if complete else -math.inf)
-        self._early = EarlySchedule(
-            lambda: limiter.rps, lambda: self._policy.users / max(1.0, self._policy.users_per_request)
-        )
+        self._early = EarlySchedule(lambda: limiter.rps, lambda: self._policy.sweep_requests)
+        self._lookups = LookUpPolicy()
 
-    def __call__(self, filter_: str | None) -> Iterator[Page]:
-        """The pages of a filtered listing, or of the whole pool: complete if the last one has no token.
+    def scan(self, filter_: str | None = None) -> Scan:
+        """The pages of the whole pool, or of a filtered listing.
 
         Raises:
-            CognitoError: the listing can't go on.
+            CognitoError: while it is iterated: the listing can't go on.
         """
-        return self._everybody() if filter_ is None else self._walk(filter_, self._stop.is_set)
+        return Scan(self._everybody() if filter_ is None else self._walk(filter_, self._stop.is_set))
 
     def glance(self) -> Iterator[Page]:
         """Pages that show new users early, while no sweep goes on; nothing when none are due."""
@@ -109,63 +110,107 @@ class PoolLister:
             yield from self._slice(status, self._stop.is_set)
 
     def doubt(self) -> None:
-        """A user whom the last sweep did not show is there all the same."""
-        self._policy.doubt()
+        """Users whom the last sweep did not show are there all the same."""
+        self._policy.doubt(self._clock())
+
+    @property
+    def lookups_affordable(self) -> int:
+        """How many users may be looked up after a sweep; 0: filters are of no use just now."""
+        rps = self._policy.reachable_rps(self._limiter.rps)
+        return self._lookups.affordable(self._clock(), rps, self._policy.sweep_requests)
+
+    def look_up(self, users: Sequence[LookUp]) -> Iterator[LookUpResult | Page]:
+        """Look users up, several at a time; the pages are of looks for sign-ups in between.
+
+        Each user gets one result, in any order. There is none for those who were not reached: it was time to stop, or
+        filters turned out to be of no use.
+
+        Raises:
+            CognitoError: the look-ups can't go on.
+        """
+        thorough = len(users) <= min(THOROUGH_MAX, self.lookups_affordable / 2)
+        wanted = [self._looked_up(number, user, thorough=thorough) for number, user in enumerate(users)]
+        # Until one is answered they go one by one: what filters are worth should not be learnt by many at once.
+        while wanted and not self._given_up():
+            result = next(wanted.pop(0)(self._given_up), None)
+            if result is not None:
+                yield result
+                if result.presence is not Presence.UNDECIDED:
+                    break
+        if not wanted or self._given_up():
+            return
+        workers = self._policy.side_by_side(self._limiter.rps)
+        aside = self._slices if self._early.worthwhile else None
+        merge: Merge[LookUpResult | Page] = Merge(wanted, workers, aside=aside, should_stop=self._given_up)
+        yield from merge.pages()
+
+    def _given_up(self) -> bool:
+        return self._stop.is_set() or self._lookups.is_paused(self._clock())
+
+    def _looked_up(self, number: int, user: LookUp, *, thorough: bool) -> Callable[[OverFn], Iterator[LookUpResult]]:
+        def results(over: OverFn) -> Iterator[LookUpResult]:
+            try:
+                answer = look_up(self._walk, user, over, thorough=thorough)
+            except FilterRefusedError as error:
+                self._lookups.failed(error.code, self._clock())
+                logger.debug(
+                    "A user can't be looked up by a filter; a second complete sweep decides",
+                    extra={"action": Action.FILTER_REFUSED, "code": error.code},
+                )
+                yield LookUpResult(number, Presence.UNDECIDED)
+            else:
+                if answer is not None:
+                    self._lookups.answered(answer.requests)
+                    yield LookUpResult(number, answer.presence, answer.users)
+
+        return results
 
     # -- the whole pool --------------------------------------------------------------------------------------------
 
-    def _everybody(self) -> Iterator[Page]:
-        self._policy.users = self._known()
-        listing = self._walk(None, self._stop.is_set)
-        users = 0
-        for requests, page in enumerate(listing, 1):
-            users += len(page.users)
+    def _everybody(self) -> Pages:
+        self._policy.begin_sweep(self._known())
+        scan = Scan(self._walk(None, self._stop.is_set))
+        requests = users = 0
+        for page in scan:
+            requests, users = requests + 1, users + len(page.users)
             yield page
-            if page.token is None:
-                self._policy.whole(requests, users, self._clock())
-                return
-            if requests == PROBE_PAGES:
+            if requests == PROBE_PAGES and page.token is not None:
                 break
         else:
-            return
+            return self._ended(scan, requests, users)
         workers = self._policy.workers(self._limiter.rps, self._clock())
         if workers > 1:
             complete = yield from self._shards(workers)
             if complete or self._stop.is_set():
-                return
-            listing, requests, users = self._walk(None, self._stop.is_set), 0, 0
-        if self._early.worthwhile:
-            yield from self._with_slices(listing, requests, users)
-        else:
-            yield from self._counted(listing, requests, users)
+                return complete
+            scan, requests, users = Scan(self._walk(None, self._stop.is_set)), 0, 0
+        return (yield from self._as_one(scan, requests, users))
 
-    def _counted(self, listing: Iterator[Page], requests: int, users: int) -> Iterator[Page]:
-        """A listing without a filter, `requests` of whose pages, with `users`, were read already, to its end."""
-        for page in listing:
-            requests, users = requests + 1, users + len(page.users)
-            if page.token is None:
-                self._policy.whole(requests, users, self._clock())
-            yield page
+    def _as_one(self, scan: Scan, requests: int, users: int) -> Pages:
+        """A listing without a filter to its end; `requests` of its pages, with `users`, were read already."""
 
-    def _with_slices(self, listing: Iterator[Page], requests: int, users: int) -> Iterator[Page]:
-        complete = False
-
-        def whole(_: OverFn) -> Iterator[Page]:
-            nonlocal complete, requests, users
-            for page in listing:
+        def counted(_: OverFn) -> Iterator[Page]:
+            nonlocal requests, users
+            for page in scan:
                 requests, users = requests + 1, users + len(page.users)
-                complete = page.token is None
-                yield _not_the_last(page)
+                yield page
 
-        merge = Merge([whole], 1, aside=self._slices, should_stop=self._stop.is_set)
+        if not self._early.worthwhile:
+            yield from counted(self._stop.is_set)
+            return self._ended(scan, requests, users)
+        merge = Merge([counted], 1, aside=self._slices, should_stop=self._stop.is_set)
         yield from merge.pages()
-        if complete and merge.complete:
-            self._policy.whole(requests, users, self._clock())
-            yield Page(users=(), token=None)
+        return merge.complete and self._ended(scan, requests, users)
 
-    def _shards(self, workers: int) -> Generator[Page, None, bool]:
-        """The pool as listings by prefix of `sub`: true, and a last page without a token, if they showed everybody."""
+    def _ended(self, scan: Scan, requests: int, users: int) -> bool:
+        if scan.complete:
+            self._policy.whole(requests, users, self._clock())
+        return scan.complete
+
+    def _shards(self, workers: int) -> Pages:
+        """The pool as listings by prefix of `sub`; returns whether they showed everybody."""
         tally = _Tally()
+        begun_s = self._clock()
         prefixes = self._policy.prefixes(workers, self._subs())
         listings = [self._shard(filters.by_sub_prefix(prefix), tally) for prefix in prefixes]
         aside = self._slices if self._early.worthwhile else None
@@ -173,33 +218,34 @@ class PoolLister:
             merge = Merge(listings, workers, aside=aside, should_stop=self._stop.is_set)
             yield from merge.pages()
         except FilterRefusedError as error:
-            self._policy.banned = True
+            self._policy.no_help(self._clock(), self._clock() - begun_s)
             logger.info(
-                "Shards don't pay here; the pool is read as one listing",
+                "Shards don't pay here; the pool is read as one listing for a while",
                 extra={"action": Action.SHARDS_GIVEN_UP, "code": error.code},
             )
             return False
         if not merge.complete or tally.complete < len(prefixes):
             return False
         if not self._policy.adds_up(tally.users):
+            self._policy.no_help(self._clock(), self._clock() - begun_s)
             logger.warning(
-                "The shards show too few users; the pool is read as one listing",
+                "The shards show too few users; the pool is read as one listing for a while",
                 extra={"action": Action.SHARDS_GIVEN_UP, "users": tally.users},
             )
             return False
-        yield Page(users=(), token=None)
         return True
 
     def _shard(self, wanted: filters.Filter, tally: _Tally) -> Callable[[OverFn], Iterator[Page]]:
         def pages(over: OverFn) -> Iterator[Page]:
-            checked = False
-            for page in self._walk(str(wanted), over):
-                if page.users and not checked:
-                    checked = _all_match(page, wanted)
+            check = FilterCheck(wanted)
+            scan = Scan(self._walk(str(wanted), over))
+            for page in scan:
+                check.add(page.users)
                 tally.add(page)
                 if self._policy.too_dear(tally.requests_with_token, tally.users_with_token):
                     raise FilterRefusedError("filtered listings take more requests than they save", code=TOO_DEAR)
-                yield _not_the_last(page)
+                yield page
+            tally.ended(scan)
 
         return pages
 
@@ -218,14 +264,14 @@ class PoolLister:
         """One look at the users with this status. A fault ends it; the sweep itself will meet the fault too."""
         wanted = filters.by_status(status)
         requests_max = self._early.requests_max()
+        check = FilterCheck(wanted)
         requests = users = 0
-        checked = told = False
+        told = False
         try:
             for page in self._walk(str(wanted), over):
-                if page.users and not checked:
-                    checked = _all_match(page, wanted)
+                check.add(page.users)
                 requests, users = requests + 1, users + len(page.users)
-                yield _not_the_last(page)
+                yield page
                 if page.token is None or requests == requests_max:
                     told = True
                     broken_off = page.token is not None
@@ -233,9 +279,9 @@ class PoolLister:
                     return
         except FilterRefusedError as error:
             told = True
-            self._early.refused(status)
+            self._early.refused(status, self._clock())
             logger.info(
-                "Sign-ups can't be looked for by status here; sweeps find them",
+                "Sign-ups can't be looked for by status just now; sweeps find them",
                 extra={"action": Action.FILTER_REFUSED, "status": status, "code": error.code},
             )
         except CognitoError as error:
@@ -247,7 +293,7 @@ class PoolLister:
             if not told:
                 self._early.failed(status, self._clock())
 
-    def _walk(self, filter_: str | None, should_stop: OverFn) -> Iterator[Page]:
+    def _walk(self, filter_: str | None, should_stop: OverFn) -> Pages:
         """A listing whose requests are timed."""
         listing = walk(
             self._pool,
@@ -260,19 +306,9 @@ class PoolLister:
         while True:
             self._limiter.taken_wait_s()
             begun_s = self._clock()
-            page = next(listing, None)
-            if page is None:
-                return
+            try:
+                page = next(listing)
+            except StopIteration as end:
+                return bool(end.value)
             self._policy.measured(max(0.0, self._clock() - begun_s - self._limiter.taken_wait_s()))
             yield page
-
-
-def _not_the_last(page: Page) -> Page:
-    return Page(users=page.users, token=_MORE, date_s=page.date_s)
-
-
-def _all_match(page: Page, wanted: filters.Filter) -> bool:
-    """Insist that the first users of a filtered listing belong to it: where filters are ignored, they do not."""
-    for raw in page.users:
-        wanted.check(decode_user(raw))
-    return True

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from adapter.cognito.base import Page, UserPool
+from adapter.cognito.scan import Pages
 from adapter.errors import CognitoError, ThrottledError, TokenExpiredError, UnavailableError
 
 #: Times that a listing begins again because its token was refused or repeated.
@@ -32,17 +33,16 @@ def walk(
     restarts: int = RESTARTS,
     backoff_s: tuple[float, ...] = BACKOFF_S,
     sleep: Callable[[float], object] = time.sleep,
-) -> Iterator[Page]:
-    """The pages of one listing, in order, until one has no token.
+) -> Pages:
+    """The pages of one listing, in order, until one has no token; returns whether it came to that one.
 
-    The listing is complete if, and only if, the last page that came out has `token` None. Empty and short pages with
-    a token do not end it. When a token is refused or repeated the listing begins again, so the same users can come out
-    twice; a page that fails in passing is asked for again.
+    Empty and short pages with a token do not end it. When a token is refused or repeated the listing begins again, so
+    the same users can come out twice; a page that fails in passing is asked for again.
 
     Args:
         pool: where to list.
         filter_: the text of an adapter.cognito.filters.Filter; None for all users.
-        should_stop: asked before every request; when true the listing ends early (its last page has a token).
+        should_stop: asked before every request; when true the listing ends early.
         on_retry: told of every fault that is tried again, for metrics and logs.
         restarts: how often the listing may begin again.
         backoff_s: waits between attempts at one page, in seconds.
@@ -54,15 +54,13 @@ def walk(
     begun = 0
     while True:
         try:
-            yield from _once(pool, filter_, should_stop, on_retry, backoff_s, sleep)
+            return (yield from _once(pool, filter_, should_stop, on_retry, backoff_s, sleep))
         except TokenExpiredError as error:
             begun += 1
             if begun > restarts:
                 raise
             if on_retry is not None:
                 on_retry(error)
-        else:
-            return
 
 
 def _once(
@@ -72,13 +70,13 @@ def _once(
     on_retry: Callable[[CognitoError], None] | None,
     backoff_s: tuple[float, ...],
     sleep: Callable[[float], object],
-) -> Iterator[Page]:
+) -> Pages:
     token: str | None = None
     given: set[int] = set()
     while not should_stop():
         page = _page(pool, filter_, token, should_stop, on_retry, backoff_s, sleep)
         if page is None:
-            return
+            return False
         if page.token is not None:
             mark = hash(page.token)  # the tokens of a million users would take 20 MB, their hashes one
             if mark in given:
@@ -87,7 +85,8 @@ def _once(
         yield page
         token = page.token
         if token is None:
-            return
+            return True
+    return False
 
 
 def _page(

@@ -15,10 +15,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
 
-from adapter.cognito.base import Page
+from adapter.cognito.pause import Pause
 
 #: Shards of fewer pages than this waste too much on their last pages, which are half empty.
 SHARD_PAGES_MIN: Final = 8
@@ -45,13 +45,16 @@ FILL_MIN: Final = 0.5
 JUDGED_AFTER: Final = 48
 #: Shards add up when they show this part of the known users.
 SUM_MIN: Final = 0.98
-#: After this many users that shards missed, they are not used any more.
-DOUBTS_MAX: Final = 3
+#: How long shards that did not help are left alone: first, and at most, in seconds.
+PAUSE_S: Final = 60.0
+PAUSE_MAX_S: Final = 6 * 3600.0
 #: How often a pool that is read in shards is read as one listing all the same, in seconds.
 AUDIT_S: Final = 86400.0
 
 _DIGITS: Final = "0123456789abcdef"
 _LOOK_S: Final = 0.2
+
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -60,16 +63,28 @@ class ShardPolicy:
 
     Used by one thread, except `measured` and `too_dear`: called by several, they lose nothing that matters.
     `users` is the pool's size as far as known, `users_per_request` that of unfiltered listings, `audited_s` when the
-    pool was last read as one listing, `sharded` whether the last sweep was not.
+    pool was last read as one listing, `sharded` whether the last sweep was not, `doubted` whether that one missed
+    somebody. Shards that did not help pause, longer each time in a row.
     """
 
     users: int = 0
     users_per_request: float = 60.0
     latency_s: float = 0.0
-    doubts: int = 0
-    banned: bool = False
     audited_s: float = -math.inf
     sharded: bool = False
+    doubted: bool = False
+    _pause: Pause = field(default_factory=lambda: Pause(PAUSE_S, PAUSE_MAX_S))
+
+    @property
+    def sweep_requests(self) -> float:
+        """What a sweep takes, in requests."""
+        return self.users / self.users_per_request
+
+    def begin_sweep(self, users: int) -> None:
+        """A sweep begins; `users` are known. If the last one was in shards and missed nobody, shards work."""
+        self.users = users
+        if self.sharded and not self.doubted:
+            self._pause.reset()
 
     def workers(self, rps: float, now_s: float) -> int:
         """How many listings to run side by side; 1: a single one, without a filter.
@@ -79,10 +94,18 @@ class ShardPolicy:
             now_s: monotonic seconds.
         """
         most = self._shards_max()
-        if self.banned or most == 1 or now_s - self.audited_s > AUDIT_S:
+        if most == 1 or not self._pause.is_over(now_s) or now_s - self.audited_s > AUDIT_S:
             return 1
+        return min(most, self.side_by_side(rps))
+
+    def reachable_rps(self, rps: float) -> float:
+        """How many requests per second one process can make of those that are allowed."""
+        return min(rps, PROCESS_RPS, WORKERS_MAX / self.latency_s if self.latency_s else math.inf)
+
+    def side_by_side(self, rps: float) -> int:
+        """How many requests must be on their way together to keep up this pace, in requests per second."""
         together = min(rps, PROCESS_RPS) * self.latency_s
-        return 1 if together <= ENOUGH else min(WORKERS_MAX, most, math.ceil(together * HEADROOM) + 1)
+        return 1 if together <= ENOUGH else min(WORKERS_MAX, math.ceil(together * HEADROOM) + 1)
 
     def prefixes(self, workers: int, subs: Sequence[str] = ()) -> Sequence[str]:
         """What the subs of each shard begin with: every UUID begins with exactly one of these.
@@ -105,8 +128,7 @@ class ShardPolicy:
         return tuple(split("", subs))
 
     def _shards_max(self) -> int:
-        pages = self.users / self.users_per_request
-        return next((count for count in (256, 16) if pages >= count * SHARD_PAGES_MIN), 1)
+        return next((count for count in (256, 16) if self.sweep_requests >= count * SHARD_PAGES_MIN), 1)
 
     def measured(self, seconds: float) -> None:
         """One request took this long, without its wait for the limiter."""
@@ -120,35 +142,34 @@ class ShardPolicy:
         self.sharded = False
 
     def too_dear(self, requests: int, users: int) -> bool:
-        """Whether the shards cost more requests than they save; then they are not used again.
+        """Whether the shards cost more requests than they save.
 
         Args:
             requests: how many were answered with a token: the last page of a listing may be nearly empty.
             users: on those pages.
         """
-        if requests >= JUDGED_AFTER and users < FILL_MIN * self.users_per_request * requests:
-            self.banned = True
-        return self.banned
+        return requests >= JUDGED_AFTER and users < FILL_MIN * self.users_per_request * requests
 
     def adds_up(self, users: int) -> bool:
-        """Whether complete shards showed about everybody; if not, they are not used again."""
-        self.sharded = True
-        if users < SUM_MIN * self.users:
-            self.banned = True
-        return not self.banned
+        """Whether complete shards, which showed so many users, showed about everybody."""
+        self.sharded, self.doubted = True, False
+        return users >= SUM_MIN * self.users
 
-    def doubt(self) -> None:
-        """The last sweep missed a user who is there. If it was in shards, the next is one listing; after three, all."""
-        if not self.sharded:
-            return
-        self.doubts += 1
-        self.audited_s = -math.inf
-        if self.doubts >= DOUBTS_MAX:
-            self.banned = True
+    def no_help(self, now_s: float, cost_s: float) -> None:
+        """Shards did not help: leave them alone for a while. `cost_s` is how long the try took, in seconds."""
+        self.sharded = False
+        self._pause.begin(now_s, cost_s)
+
+    def doubt(self, now_s: float) -> None:
+        """The last sweep missed users who are there. If it was in shards, the next is one listing; then they pause."""
+        if self.sharded and not self.doubted:
+            self.doubted = True
+            self.audited_s = -math.inf
+            self._pause.begin(now_s)
 
 
-class Merge:
-    """Reads several listings in threads of its own and hands their pages to one thread.
+class Merge(Generic[Item]):
+    """Reads several listings in threads of its own and hands their pages (or what else they give) to one thread.
 
     Args:
         listings: makes the iterators of the listings; each is used by one thread.
@@ -159,17 +180,17 @@ class Merge:
 
     def __init__(
         self,
-        listings: Sequence[Callable[[Callable[[], bool]], Iterator[Page]]],
+        listings: Sequence[Callable[[Callable[[], bool]], Iterator[Item]]],
         workers: int,
         *,
-        aside: Callable[[Callable[[], bool]], Iterator[Page]] | None = None,
+        aside: Callable[[Callable[[], bool]], Iterator[Item]] | None = None,
         should_stop: Callable[[], bool],
     ) -> None:
         self._waiting = deque(listings)
         self._left = len(listings)
         self._should_stop = should_stop
         self._ended = threading.Event()
-        self._found: queue.Queue[Page | BaseException | None] = queue.Queue(maxsize=2 * workers)
+        self._found: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=2 * workers)
         self._threads = [
             threading.Thread(target=self._work, name=f"listing-{number}", daemon=True)
             for number in range(min(workers, len(listings)))
@@ -177,7 +198,7 @@ class Merge:
         if aside is not None:
             self._threads.append(threading.Thread(target=self._aside, args=(aside,), name="early-listing", daemon=True))
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self) -> Iterator[Item]:
         """The pages of all listings as they come; it ends when all of them ended.
 
         Raises:
@@ -226,14 +247,14 @@ class Merge:
                 return
             self._hand_over(None)
 
-    def _aside(self, aside: Callable[[Callable[[], bool]], Iterator[Page]]) -> None:
+    def _aside(self, aside: Callable[[Callable[[], bool]], Iterator[Item]]) -> None:
         try:
             for page in aside(self._over):
                 self._hand_over(page)
         except Exception as error:  # noqa: BLE001 - as above
             self._hand_over(error)
 
-    def _hand_over(self, found: Page | BaseException | None) -> None:
+    def _hand_over(self, found: Item | BaseException | None) -> None:
         while not self._ended.is_set():
             try:
                 self._found.put(found, timeout=_LOOK_S)

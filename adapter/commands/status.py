@@ -100,6 +100,7 @@ def render(
         ("events", _counts(status.get("events", {}))),
         ("on their way", count(status.get("in_flight", 0))),
         ("undelivered users", _bad(status.get("undelivered", 0))),
+        ("deletions waiting", count(status.get("deletions_waiting", 0))),
     ]
     return aligned(rows)
 

@@ -30,5 +30,5 @@ def busy(clock: Callable[[], float] = lambda: NOON_S) -> Metrics:
     made.swept("complete", 2.5)
     made.swept("InternalError", 0.1)
     made.retried("InternalErrorException")
-    made.users, made.undelivered = 7, 1
+    made.users, made.undelivered, made.deletions_waiting = 7, 1, 3
     return made

@@ -116,12 +116,18 @@ def test_a_fault_makes_a_short_pause() -> None:
     assert plan.due(1 + FAULT_PAUSE_S) == "UNCONFIRMED"
 
 
-def test_a_refused_filter_is_never_asked_again() -> None:
+def test_a_refused_filter_is_left_alone_longer_and_longer_and_asked_again() -> None:
     plan = schedule()
-    plan.due(0)
-    plan.refused("UNCONFIRMED")
-    assert plan.due(1e9) is None
-    assert not plan.worthwhile
+    now_s, pause_s = 0.0, PAUSE_S
+    for _ in range(10):
+        assert plan.due(now_s) == "UNCONFIRMED"
+        plan.refused("UNCONFIRMED", now_s)
+        assert plan.due(now_s + pause_s - 1) is None
+        now_s += pause_s
+        pause_s = min(2 * pause_s, PAUSE_MAX_S)
+    plan.due(now_s)
+    plan.finished("UNCONFIRMED", 1, 5, now_s)
+    assert plan.due(now_s + CYCLE_S) == "UNCONFIRMED"
 
 
 def test_a_look_takes_a_part_of_a_sweep_at_most() -> None:

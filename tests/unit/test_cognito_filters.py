@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.cognito import filters
+from adapter.cognito.filters import JUDGED_AFTER
 from adapter.errors import FilterRefusedError
 from adapter.model import User
 from tests.fake_cognito.pool import parse_filter
@@ -49,12 +52,34 @@ ADA = User(username="ada", attributes=(("sub", "2b1c"),), status="CONFIRMED")
 )
 def test_an_answer_is_held_to_its_filter(built: filters.Filter, *, belongs: bool) -> None:
     assert built.matches(ADA) is belongs
-    if belongs:
-        built.check(ADA)
-    else:
-        with pytest.raises(FilterRefusedError, match="filters are ignored here") as caught:
-            built.check(ADA)
-        assert "ada" not in str(caught.value)
+
+
+def raw(status: str, count: int) -> list[bytes]:
+    return [json.dumps({"Username": "ada", "UserStatus": status}).encode()] * count
+
+
+def check(*pages: list[bytes]) -> None:
+    judge = filters.FilterCheck(filters.by_status("UNCONFIRMED"))
+    for page in pages:
+        judge.add(page)
+
+
+def test_an_answer_of_mostly_excluded_users_ignored_its_filter() -> None:
+    with pytest.raises(FilterRefusedError, match="filters are ignored here") as caught:
+        check(raw("UNCONFIRMED", 29) + raw("CONFIRMED", 31))
+    assert "ada" not in str(caught.value)
+
+
+def test_a_few_excluded_users_are_news_and_no_sign_that_filters_are_ignored() -> None:
+    check(raw("UNCONFIRMED", 30) + raw("CONFIRMED", 30))
+    check(raw("CONFIRMED", 1))
+    check(raw("CONFIRMED", JUDGED_AFTER - 1), [])
+
+
+def test_short_pages_are_judged_together_and_what_was_judged_is_not_judged_again() -> None:
+    with pytest.raises(FilterRefusedError):
+        check(*[raw("CONFIRMED", 1)] * JUDGED_AFTER)
+    check(raw("UNCONFIRMED", JUDGED_AFTER), raw("CONFIRMED", 60))
 
 
 def test_a_user_without_the_attribute_never_belongs() -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from adapter.cognito.base import Page
-from adapter.cognito.shards import AUDIT_S, DOUBTS_MAX, JUDGED_AFTER, WORKERS_MAX, Merge, ShardPolicy
+from adapter.cognito.shards import AUDIT_S, JUDGED_AFTER, PAUSE_MAX_S, PAUSE_S, WORKERS_MAX, Merge, ShardPolicy
 from adapter.errors import UnavailableError
 from tests.support import wait_until
 
@@ -80,12 +80,11 @@ def test_a_pool_is_read_as_one_listing_once_a_day() -> None:
     assert found.workers(30, AUDIT_S + 2) > 1
 
 
-def test_shards_that_cost_more_than_they_save_are_given_up() -> None:
+def test_shards_that_cost_more_than_they_save_are_noticed() -> None:
     found = policy()
     assert not found.too_dear(JUDGED_AFTER, JUDGED_AFTER * 31)
     assert not found.too_dear(JUDGED_AFTER - 1, 0)
     assert found.too_dear(JUDGED_AFTER, JUDGED_AFTER * 29)
-    assert found.workers(30, 0) == 1
 
 
 def test_short_pages_everywhere_are_no_reason_to_give_up() -> None:
@@ -94,29 +93,60 @@ def test_short_pages_everywhere_are_no_reason_to_give_up() -> None:
     assert not found.too_dear(1000, 10_000)
 
 
-def test_shards_that_miss_users_are_given_up() -> None:
+def test_shards_that_miss_users_are_noticed() -> None:
     assert policy().adds_up(985_000)
-    found = policy()
-    assert not found.adds_up(975_000)
-    assert found.workers(30, 0) == 1
+    assert not policy().adds_up(975_000)
 
 
-def test_a_doubt_makes_the_next_sweep_a_single_listing_and_several_end_the_shards() -> None:
+def single(found: ShardPolicy, now_s: float) -> None:
+    """A sweep as one listing."""
+    found.begin_sweep(1_000_000)
+    found.whole(16_667, 1_000_000, now_s)
+
+
+def test_shards_that_did_not_help_pause_longer_and_longer_and_come_back() -> None:
+    found, now_s, pause_s = policy(), 0.0, PAUSE_S
+    for _ in range(12):
+        single(found, now_s)
+        assert found.workers(30, now_s) > 1
+        found.no_help(now_s, cost_s=4)
+        assert found.workers(30, now_s + pause_s - 1) == 1
+        now_s += pause_s
+        pause_s = min(2 * pause_s, PAUSE_MAX_S)
+    assert found.workers(30, now_s) > 1
+    assert found.adds_up(1_000_000)
+    found.begin_sweep(1_000_000)  # nobody was missed
+    found.no_help(now_s, cost_s=4)
+    assert found.workers(30, now_s + PAUSE_S) > 1
+
+
+def test_a_try_that_took_long_is_repeated_seldom() -> None:
     found = policy()
-    for number in range(DOUBTS_MAX):
-        assert found.workers(30, 0) > 1
+    found.no_help(1000, cost_s=550)
+    single(found, 4000)
+    assert found.workers(30, 5000) == 1
+    assert found.workers(30, 5400) > 1
+
+
+def test_doubts_make_the_next_sweep_a_single_listing_and_never_end_the_shards() -> None:
+    found, now_s = policy(), 0.0
+    for pause_s in (PAUSE_S, 2 * PAUSE_S, 4 * PAUSE_S):
+        assert found.workers(30, now_s) > 1
         assert found.adds_up(1_000_000)
-        found.doubt()
-        assert found.workers(30, 0) == 1
-        found.whole(16_667, 1_000_000, 0)
-        assert (found.workers(30, 0) == 1) is (number == DOUBTS_MAX - 1)
+        found.doubt(now_s)
+        found.doubt(now_s)  # of one sweep; it counts once
+        found.begin_sweep(1_000_000)
+        assert found.workers(30, now_s + 1e6) == 1
+        single(found, now_s)
+        assert found.workers(30, now_s + pause_s - 1) == 1
+        now_s += pause_s
+    assert found.workers(30, now_s) > 1
 
 
 def test_a_user_whom_a_single_listing_missed_says_nothing_about_shards() -> None:
     found = policy()
-    found.whole(16_667, 1_000_000, 0)
-    for _ in range(DOUBTS_MAX):
-        found.doubt()
+    single(found, 0)
+    found.doubt(0)
     assert found.workers(30, 0) > 1
 
 
@@ -124,7 +154,7 @@ def listing(*names: str) -> Callable[[Over], Iterator[Page]]:
     return lambda _: iter([Page(users=[name.encode()], token=None) for name in names])
 
 
-def merged(merge: Merge) -> list[bytes]:
+def merged(merge: Merge[Page]) -> list[bytes]:
     return sorted(raw for page in merge.pages() for raw in page.users)
 
 

@@ -141,6 +141,7 @@ def test_a_line_comes_once_a_minute_and_holds_what_happened_since(emf: Emf, cloc
         "Throttled": 2,
         "Users": 7,
         "Undelivered": 1,
+        "DeletionsWaiting": 3,
         "SweepSeconds": [2.5],
         "LagSeconds": [0.7, 99.0],
     }

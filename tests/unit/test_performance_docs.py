@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from adapter.cognito import early, rate, shards
+from adapter.cognito import early, lookups, rate, shards
+from adapter.deletions import SAMPLE
 from benchmarks import report
 
 TEXT = report.DOCUMENT.read_text("utf-8")
@@ -21,6 +22,9 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
         early.FILL_MIN: r"fewer than (\d+) users a request",
         shards.JUDGED_AFTER: r"after (\d+) requests",
         shards.SUM_MIN * 100: r"less than (\d+) % of the known",
+        lookups.BUDGET_S: r"more than it and (\d+) s of requests",
+        lookups.REQUESTS_MAX: r"takes more than (\d+) requests",
+        SAMPLE: r"sample of (\d+) of them",
         rate.INCREASE_PER_S * 100: r"grows back by (\d+) % of MAX_RPS",
     }.items():
         (found,) = re.findall(said, TEXT)
@@ -29,5 +33,5 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     assert early.LENGTH_MAX == 1 / 8
     assert (early.PAUSE_S, early.PAUSE_MAX_S) == (60, 3600)
     assert shards.FILL_MIN == 0.5
-    assert shards.DOUBTS_MAX == 3
+    assert (shards.PAUSE_S, shards.PAUSE_MAX_S) == (60, 6 * 3600)
     assert rate.DECREASE == 0.5

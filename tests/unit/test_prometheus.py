@@ -72,6 +72,7 @@ def test_our_numbers_are_there(text: str) -> None:
     assert found["cognito_source_build_info", VERSION] == 1
     assert found["cognito_source_users",] == 7
     assert found["cognito_source_undelivered",] == 1
+    assert found["cognito_source_deletions_waiting",] == 3
     assert found["cognito_source_dead_letters_total",] == 1
     assert found["cognito_source_events_total", "created", "delivered"] == 1
     assert found["cognito_source_events_total", "updated", "undelivered"] == 1

@@ -386,20 +386,6 @@ def test_many_missing_users_wait_until_the_next_complete_sweep_agrees(
     assert len(sink.events) == 10
 
 
-def test_more_deletions_than_one_sweep_confirms_go_on_in_the_next(
-    pool: MemoryPool, sink: MemorySink, state: Path
-) -> None:
-    for number in range(120):
-        pool.create(f"user-{number}", at=time.time() - 60)
-    with Rig.start(pool, sink, state) as rig:
-        rig.sweep()
-        for number in range(119):
-            del pool.users[f"user-{number}"]
-        for expected in (50, 100, 119, 119):
-            rig.sweep()
-            assert len(sink.events) == expected
-
-
 def test_a_missing_user_whose_last_event_is_settled_meanwhile_is_deleted_by_the_next_sweep(
     pool: MemoryPool, sink: MemorySink, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ STATUS: dict[str, Any] = {
     "events": {"delivered": 1024},
     "in_flight": 0,
     "undelivered": 2,
+    "deletions_waiting": 30,
     "first_sweep": None,
 }
 
@@ -59,6 +60,7 @@ def test_numbers_are_aligned_and_readable() -> None:
         "events                 delivered 1,024",
         "on their way           0",
         "undelivered users      2",
+        "deletions waiting      30",
     ]
 
 
