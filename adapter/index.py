@@ -9,6 +9,7 @@ touches memory in the order in which it lies.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from struct import iter_unpack, pack
 from typing import Final
@@ -37,6 +38,8 @@ class Index:
         self._alive = bytearray()
         #: Rows without a digest: their events are on their way.
         self._held: set[int] = set()
+        #: By row: the digest that `put_shown` put in place of the stored one, as a number; 0: none.
+        self._shown = array("Q")
         self._familiar = FamiliarPages()
         halves = [bytearray() for _ in range(_BYTES)]
         for rows, digests in known:
@@ -106,6 +109,17 @@ class Index:
         self._drop(row, before)
         self._buckets[_bucket_of(digest)] += digest + row.to_bytes(_ROW_SIZE, "little")
 
+    def put_shown(self, row: int, digest: bytes, before: bytes) -> None:
+        """Recognise a row by this digest from now on, although `before` stays the one that is stored.
+
+        Later calls name the stored digest as the one before, as if this had not been called. The user counts as seen.
+        """
+        self.put(row, digest, before)
+        if row >= len(self._shown):
+            missing = len(self._alive) - len(self._shown)
+            self._shown.frombytes(bytes(self._shown.itemsize * missing))
+        self._shown[row] = int.from_bytes(digest, "little")
+
     def hold(self, row: int, before: bytes | None = None) -> None:
         """Take the digest from a row until the next `put`: no page can show this user unchanged. It counts as seen.
 
@@ -125,7 +139,7 @@ class Index:
         if row in self._held:
             self._held.remove(row)
         elif before is not None:
-            self._remove(row, before)
+            self._remove(row, self._take_shown(row) or before)
             self._familiar.forget(row)
         else:
             if row >= len(self._alive):
@@ -133,6 +147,14 @@ class Index:
             self._count += not self._alive[row]
             self._alive[row] = 1
         self._seen[row] = 1
+
+    def _take_shown(self, row: int) -> bytes:
+        """The digest that stands for the stored one, which it does no longer; empty: none did."""
+        shown = self._shown[row] if row < len(self._shown) else 0
+        if not shown:
+            return b""
+        self._shown[row] = 0
+        return shown.to_bytes(DIGEST_SIZE, "little")
 
     def unseen(self) -> Iterator[int]:
         """The rows of users that were not seen since `begin_sweep`, in ascending order."""

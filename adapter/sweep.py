@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from adapter.changes import Detector, Phase, is_older, raw_digest
 from adapter.cognito.base import Page
 from adapter.cognito.decode import RawUsers, decode_user
@@ -30,7 +32,9 @@ BULK = 30
 GROUP = 600
 GROUP_MS = 500
 #: The local clock is believed when it is this near to Cognito's Date header, which is cut to whole seconds.
-CLOCK_TOLERANCE_S = 2.0
+CLOCK_TOLERANCE_MS = 2000
+#: The first answer takes so long at most, retries included, in milliseconds: what says more is a clock that was set.
+ANSWER_MAX_MS = 600_000
 #: How often the time of the last sweep is written while nothing else changes, in milliseconds.
 META_PERIOD_MS = 30_000
 
@@ -181,6 +185,10 @@ class Sweeper:
             if stored is not None and is_older(user, stored) and self._was_just_overtaken(username, digest):
                 continue
             finding = self._detector.examine(user, digest, stored, phase, now_ms)
+            if row is not None and stored is not None and finding == structs.replace(stored, digest=digest):
+                # Nothing but the JSON's bytes differ, as when attributes come in another order: no reason to write.
+                self._ledger.index.put_shown(row, digest, stored.digest)
+                continue
             replaced = isinstance(finding, Change) and finding.after is None
             successor = (user, digest) if replaced else None
             entries.append(Entry(finding, row, stored, successor))
@@ -232,9 +240,7 @@ class Sweeper:
 
     def _begin(self, asked_ms: int, date_s: float | None) -> None:
         """The very first page: from now on changes count."""
-        started_ms = asked_ms
-        if date_s is not None and abs(self._wall_ms() / 1000 - date_s) > CLOCK_TOLERANCE_S:
-            started_ms = int(date_s * 1000)
+        started_ms = baseline_start_ms(asked_ms, self._wall_ms(), date_s)
         self._save(dataclasses.replace(self._meta, initial=self._rules.initial, baseline_started_ms=started_ms))
         logger.info("The first sweep began", extra={"action": Action.BASELINE_STARTED, "initial": self._rules.initial})
 
@@ -253,3 +259,23 @@ class Sweeper:
         self._store.apply((), (), meta)
         self._meta = meta
         self._meta_saved_ms = self._wall_ms()
+
+
+def baseline_start_ms(asked_ms: int, answered_ms: int, date_s: float | None) -> int:
+    """When the first sweep began, in milliseconds since the epoch: users created since then are reported.
+
+    It is the earlier of local time and of Cognito's, whose Date is cut to whole seconds: users of its first second are
+    among those who are new, at the price of a few who were created just before. A local clock that is wrong does not
+    count.
+
+    Args:
+        asked_ms: local time before the first request.
+        answered_ms: local time after its answer.
+        date_s: the answer's Date header, in seconds since the epoch.
+    """
+    if date_s is None:
+        return asked_ms
+    date_ms = int(date_s * 1000)
+    if abs(answered_ms - date_ms) <= CLOCK_TOLERANCE_MS:
+        return min(asked_ms, date_ms)
+    return date_ms - min(max(0, answered_ms - asked_ms), ANSWER_MAX_MS)

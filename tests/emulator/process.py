@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,6 +138,11 @@ class Users:
         self._client.admin_create_user(
             UserPoolId=self.pool_id, Username=username, UserAttributes=_pairs(attributes), MessageAction="SUPPRESS"
         )
+
+    def grow_old(self) -> None:
+        """Wait until nobody created so far is new for a baseline, which begins with a whole second."""
+        now = int(time.time())
+        wait_until(lambda: int(time.time()) > now, what="the next second")
 
     def update(self, username: str, **attributes: str) -> None:
         self._client.admin_update_user_attributes(

@@ -51,6 +51,7 @@ def test_a_user_created_after_the_start_gives_exactly_one_event(
     aws: EmulatedAws, users: Users, sink: RecordingSink, tmp_path: Path
 ) -> None:
     users.create("alice", email="alice@example.com")
+    users.grow_old()
     with adapter(settings(aws, users.arn, sink.url), tmp_path) as running:
         running.wait_for("baseline_done")
         users.create("bob", email="bob@example.com")
@@ -145,6 +146,7 @@ def test_what_changed_while_it_was_down_is_reported_and_nothing_twice(
     environment = settings(aws, users.arn, sink.url)
     for name in ("alice", "bob", "carol"):
         users.create(name)
+    users.grow_old()
     with adapter(environment, tmp_path) as running:
         running.wait_for("baseline_done")
         assert running.terminate() == 0
@@ -242,6 +244,7 @@ def test_run_once_reports_who_took_a_deleted_users_name(
 ) -> None:
     environment = settings(aws, users.arn, sink.url)
     users.create("bob", email="old@example.com")
+    users.grow_old()
     with adapter(environment, tmp_path, "run", "--once") as running:
         assert running.wait() == 0
     users.delete("bob")
@@ -256,6 +259,7 @@ def test_run_once_reports_who_took_a_deleted_users_name(
 
 def test_deletions_can_be_turned_off(aws: EmulatedAws, users: Users, sink: RecordingSink, tmp_path: Path) -> None:
     users.create("bob")
+    users.grow_old()
     with adapter(settings(aws, users.arn, sink.url, EVENTS_DELETED="false"), tmp_path) as running:
         running.wait_for("baseline_done")
         users.delete("bob")
@@ -271,6 +275,7 @@ def test_a_pool_that_suddenly_looks_empty_is_not_believed_at_once(
     names = [f"user-{number}" for number in range(5)]
     for name in names:
         users.create(name)
+    users.grow_old()
     with adapter(settings(aws, users.arn, sink.url), tmp_path) as running:
         running.wait_for("baseline_done")
         for name in names:

@@ -45,6 +45,7 @@ def test_the_state_in_dynamodb_survives_the_machine(
     aws: EmulatedAws, users: Users, sink: RecordingSink, tmp_path: Path
 ) -> None:
     users.create("alice")
+    users.grow_old()
     with adapter(environment(aws, users, sink), tmp_path / "one") as first:
         first.wait_for("baseline_done")
         users.create("bob")

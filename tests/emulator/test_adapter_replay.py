@@ -25,6 +25,7 @@ def test_a_replay_tells_users_again_and_leaves_the_running_adapter_alone(
     users = Users(aws)
     for name in ("alice", "bob", "carol"):
         users.create(name, email=f"{name}@example.com")
+    users.grow_old()
     environment = settings(aws, users.arn, sink.url)
     with adapter(environment, tmp_path) as running:
         running.wait_for("baseline_done")

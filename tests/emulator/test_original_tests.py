@@ -119,6 +119,7 @@ def test_e2e_a_user_created_in_a_pool_with_one_user_is_exactly_one_event(
 ) -> None:
     users = Users(aws)
     users.create("alice")
+    users.grow_old()
     with adapter(settings(aws, users.arn, sink.url), tmp_path) as running:
         running.wait_for("baseline_done")
         users.create("bob")

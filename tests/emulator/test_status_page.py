@@ -15,6 +15,7 @@ from tests.support import RecordingSink, wait_until
 def test_a_running_adapter_shows_what_it_does_where_its_log_says(aws: EmulatedAws, tmp_path: Path) -> None:
     users = Users(aws)
     users.create("amara")
+    users.grow_old()
     with RecordingSink.start() as sink:
         environment = settings(aws, users.arn, sink.url, STATUS_ADDRESS="127.0.0.1:0")
         with adapter(environment, tmp_path) as running:

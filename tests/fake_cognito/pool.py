@@ -84,17 +84,21 @@ class _Entry:
 
 
 class MutablePool:
-    """Users that can be created, changed and deleted while the pool is listed, in order of creation. Thread-safe."""
+    """Users that can be created, changed and deleted while the pool is listed, in order of creation. Thread-safe.
+
+    Those it begins with are an hour old, so that no baseline takes them for new ones.
+    """
 
     def __init__(self, users: int = 0, *, clock: Callable[[], float] = time.time) -> None:
         self._lock = threading.RLock()
-        self._clock = clock
+        self._clock = lambda: clock() - 3600
         self._entries: dict[int, _Entry] = {}
         self._positions: dict[str, int] = {}
         self._order: list[int] = []
         self._next = 1
         for number in range(users):
             self.create(f"user-{number:07d}", email=f"user-{number:07d}@example.org")
+        self._clock = clock
 
     def page(self, after: int, limit: int, query: Query | None, *, walk: bool) -> tuple[Sequence[bytes], int | None]:
         """See `Pool`."""
