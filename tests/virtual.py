@@ -16,6 +16,8 @@ from pathlib import Path
 from adapter.arn import parse_pool_arn
 from adapter.changes import Detector
 from adapter.cognito.base import Page
+from adapter.cognito.lookups import LookUp, LookUpResult
+from adapter.cognito.scan import Pages, Scan
 from adapter.delivery import Result, RetryPolicy
 from adapter.delivery.dispatcher import make_agenda
 from adapter.delivery.route import Work
@@ -183,6 +185,41 @@ class VirtualDelivery:
         return done
 
 
+class VirtualScanner:
+    """Reads a pool as one listing, PAGE_S for each page; there are no look-ups, so two sweeps decide."""
+
+    lookups_affordable = 0
+
+    def __init__(self, pool: MemoryPool, clock: VirtualTime, stop: VirtualStop) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._stop = stop
+
+    def scan(self, filter_: str | None = None) -> Scan:
+        return Scan(self._pages(filter_))
+
+    def _pages(self, filter_: str | None) -> Pages:
+        token: str | None = None
+        while not self._stop.is_set():
+            self._clock.advance(PAGE_S)
+            page = self._pool.list_users(filter_=filter_, token=token)
+            token = page.token
+            yield page
+            if token is None:
+                return True
+        return False
+
+    def glance(self) -> Iterator[Page]:
+        return iter(())
+
+    def doubt(self) -> None:
+        pass
+
+    def look_up(self, users: Sequence[LookUp]) -> Iterator[LookUpResult | Page]:
+        del users
+        return iter(())
+
+
 class VirtualAdapter:
     """An adapter that has just made its baseline of an empty pool."""
 
@@ -195,7 +232,7 @@ class VirtualAdapter:
         self.delivery = VirtualDelivery(self.clock, sink, dead_letter)
         self.store = SqliteStore(state, ARN)
         self.service = Service(
-            listing=self._pages,
+            scanner=VirtualScanner(self.pool, self.clock, self.stop),
             store=self.store,
             courier=self.delivery,
             builder=EventBuilder(pool=parse_pool_arn(ARN)),
@@ -235,13 +272,3 @@ class VirtualAdapter:
         while not self.stop.is_set():
             if self.service._attempt() is not None:
                 self.service._wait(1)
-
-    def _pages(self, filter_: str | None) -> Iterator[Page]:
-        token: str | None = None
-        while not self.stop.is_set():
-            self.clock.advance(PAGE_S)
-            page = self.pool.list_users(filter_=filter_, token=token)
-            token = page.token
-            yield page
-            if token is None:
-                return

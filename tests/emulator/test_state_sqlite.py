@@ -14,6 +14,7 @@ def test_a_state_that_is_deleted_under_a_running_adapter_loses_nothing(aws: Emul
     with RecordingSink.start() as sink:
         made = settings(aws, users.arn, sink.url, STATE_URL=f"sqlite:///{state}")
         users.create("anna")
+        users.grow_old()
         with adapter(made, tmp_path / "run") as running:
             running.wait_for("baseline_done")
             users.create("ben")

@@ -91,7 +91,7 @@ class MutablePool:
 
     def __init__(self, users: int = 0, *, clock: Callable[[], float] = time.time) -> None:
         self._lock = threading.RLock()
-        self._clock = lambda: clock() - 3600
+        self._clock: Callable[[], float] = lambda: clock() - 3600
         self._entries: dict[int, _Entry] = {}
         self._positions: dict[str, int] = {}
         self._order: list[int] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -228,7 +229,7 @@ def test_a_state_goes_on_in_the_pool_s_other_region_once_it_is_adopted(path: Pat
 
 def test_after_the_state_is_adopted_only_what_was_not_confirmed_is_sent_and_with_the_new_source(tmp_path: Path) -> None:
     path, pool, sink = tmp_path / "state.db", MemoryPool(), MemorySink()
-    pool.create("anna")
+    pool.create("anna", at=time.time() - 60)
     with Rig.start(pool, sink, path, arn=POOL) as rig:
         assert rig.sweep()
         pool.create("ben")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,6 +57,7 @@ def link(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 _OTHER = """
 import sys
+import time
 from pathlib import Path
 from adapter.state.sqlite import SqliteStore
 from tests.state_contract import POOL, known
@@ -265,7 +267,7 @@ def test_another_pools_file_is_not_locked_for_long(path: Path) -> None:
 
 def test_an_adapter_whose_state_is_deleted_stops_and_its_next_life_reports_what_came_between(tmp_path: Path) -> None:
     path, pool, sink = tmp_path / "state.db", MemoryPool(), MemorySink()
-    pool.create("anna")
+    pool.create("anna", at=time.time() - 60)
     with Rig.start(pool, sink, path) as rig:
         assert rig.sweep()
         pool.create("ben")

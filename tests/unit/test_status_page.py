@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -41,7 +42,7 @@ class World:
         self._stack = stack
         self.pool, self.sink = MemoryPool(), MemorySink()
         for name in ("amara", "bilal"):
-            self.pool.create(name)
+            self.pool.create(name, at=time.time() - 60)
         self.rig = stack.enter_context(Rig.start(self.pool, self.sink, folder / "state.db"))
         settings = config.load({"ARN": ARN, "K_SINK": "http://events.example.com/", **environment})
         self.rig.health.holder = Holder.this_process()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_a_cycle_is_a_trace_and_its_deliveries_are_linked_to_it(
     traces = start()
     pool, sink = MemoryPool(page_size=2), MemorySink()
     for name in ("a", "b", "c"):
-        pool.create(name)
+        pool.create(name, at=time.time() - 60)
     with Rig.start(pool, sink, tmp_path / "s.db", traces=traces) as rig:
         rig.sweep()
         pool.create("canary", email="canary@example.com")
