@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from plan_review.findings.unjudged import Question
-from plan_review.report import Review, findings
+from plan_review.report import Review
 from plan_review.sentences import grant_sentence
+from plan_review.verdict import findings
 from tests.unit.plan_review.support import gate, kept, plan, resource, review
 
 _ALL_ON = dict.fromkeys(
