@@ -98,7 +98,7 @@ def test_a_stdout_sink_whose_reader_is_gone_keeps_its_events_and_stops_in_order(
     with broken_pipe() as pipe, log.open("wb") as file:
         environment = {**cognito.environment(), "K_SINK": "stdout:", "LOG_LEVEL": "debug"}
         with started(environment, tmp_path, out=pipe, err=file, unbuffered=unbuffered) as process:
-            wait_until(lambda: "Broken pipe" in log.read_text())
+            wait_until(lambda: '"sink_down"' in log.read_text())
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
     assert '"delivered"' not in log.read_text()
