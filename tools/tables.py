@@ -16,7 +16,7 @@ import click
 from adapter import emf, knative, prometheus, variables
 from adapter.manifest import schema as manifest
 from adapter.tracing import settings as tracing
-from tools import architecture
+from tools import architecture, judged
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 #: What makes each table.
@@ -30,6 +30,9 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "rules": architecture.rules_table,
     "packages": architecture.packages_table,
     "modules": architecture.modules_table,
+    "judged": judged.judged_table,
+    "unjudged": judged.unjudged_table,
+    "traits": judged.traits_table,
 }
 _PLACE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 

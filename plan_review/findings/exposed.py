@@ -280,7 +280,7 @@ _OPEN: Mapping[str, Look] = {
     "aws_workspacesweb_portal": _always("the portal's sign-in faces the internet"),
 }
 #: Guards: open when they are off, and when they go.
-_GUARDS: Mapping[str, Look] = {
+GUARDS: Mapping[str, Look] = {
     "aws_ebs_snapshot_block_public_access": _unless(
         "state", "block-all-sharing", what="snapshots may be shared with everybody"
     ),
@@ -317,12 +317,12 @@ _GUARDED = {
 #: They are guarded by what they are: nothing is open when they go.
 _OWN_GUARDS = frozenset({"aws_s3_access_point", "aws_s3control_multi_region_access_point"})
 _LISTENERS = ("aws_alb_listener", "aws_lb_listener")
-EXPOSED = frozenset({*_OPEN, *_LISTENERS, *FIREWALLS, *_GUARDS, *LINKS, *RULE_TYPES})
+EXPOSED = frozenset({*_OPEN, *_LISTENERS, *FIREWALLS, *GUARDS, *LINKS, *RULE_TYPES})
 
 
 def open_sides(world: World) -> Iterator[tuple[Change, OpenSide]]:
     """All objects of a world that are open, with how."""
-    for looks in (_OPEN, _GUARDS):
+    for looks in (_OPEN, GUARDS):
         for change in world.objects(*looks):
             for side in looks[change.type](change.at(world.phase)):
                 yield change, side
@@ -344,7 +344,7 @@ def _balancer_known(world: World, change: Change) -> bool:
 
 def lost_guards(before: World, after: World) -> Iterator[tuple[Change, OpenSide]]:
     """Guards that the plan takes away, and not what they guard."""
-    for change in before.objects(*(kind for kind in _GUARDS if kind not in _OWN_GUARDS)):
+    for change in before.objects(*(kind for kind in GUARDS if kind not in _OWN_GUARDS)):
         if change.action is Action.DELETE and not change.exists(Phase.AFTER) and not _guarded_goes(before, change):
             yield change, OpenSide("the protection goes")
 
