@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from adapter.app import GC_THRESHOLDS
-from benchmarks import events, quota, report, signup, start, sweep
+from benchmarks import events, quota, report, review, signup, start, sweep
 from benchmarks.measure import Figure, Options, say, table
 
 PARTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
@@ -28,6 +28,7 @@ PARTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
     "imports": start.imports,
     "growth": sweep.growth,
     "synth": start.synth,
+    "review": review.run,
 }
 
 
@@ -39,7 +40,9 @@ PARTS: Final[dict[str, Callable[[Options], list[Figure]]]] = {
 )
 @click.option("--tables", is_flag=True, help="Measure nothing: write the tables of docs/performance.md anew.")
 def main(*, only: tuple[str, ...], quick: bool, out: Path | None, tables: bool) -> None:
-    """Measure the adapter against its baselines. No network; about five minutes on two quiet cores.
+    """Measure the adapter against its baselines, and the plan review against its goals.
+
+    No network; about six minutes on two quiet cores.
 
     A whole run writes benchmarks/latest.json and the tables of docs/performance.md.
     """

@@ -88,22 +88,27 @@ class _Search:
         if isinstance(value, dict):
             return self._walk_dict(value, path, environment=environment or name.lower() in _ENVIRONMENTS)
         if isinstance(value, list):
-            inside = environment or name.lower() in _ENVIRONMENTS
-            return [
-                self.walk(item, f"{path}[{_label(item, index)}]", name, environment=inside)
-                for index, item in enumerate(value)
-            ]
+            return self._walk_list(value, path, name, environment=environment or name.lower() in _ENVIRONMENTS)
         return value
 
     def _walk_dict(self, value: dict[str, Value], path: str, *, environment: bool) -> Value:
         pair = _name_of_pair(value)
-        walked: dict[str, Value] = {}
+        changed: dict[str, Value] = {}
         for key, item in value.items():
             if isinstance(item, str | dict | list):
                 name = pair if pair and key in _VALUES else key
-                item = self.walk(item, f"{path}.{key}" if path else key, name, environment=environment)  # noqa: PLW2901
-            walked[key] = item
-        return walked
+                walked = self.walk(item, f"{path}.{key}" if path else key, name, environment=environment)
+                if walked is not item:
+                    changed[key] = walked
+        return {**value, **changed} if changed else value
+
+    def _walk_list(self, value: list[Value], path: str, name: str, *, environment: bool) -> Value:
+        walked = [
+            self.walk(item, f"{path}[{_label(item, index)}]", name, environment=environment)
+            for index, item in enumerate(value)
+        ]
+        same = all(one is other for one, other in zip(walked, value, strict=True))
+        return value if same else walked
 
 
 def _name_of_pair(value: dict[str, Value]) -> str:

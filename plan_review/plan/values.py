@@ -72,6 +72,8 @@ def mask(value: Any, unknown: Any = None, sensitive: Any = None, names: Namer | 
 
     A shape that doesn't fit the value hides all of it: better to show too little.
     """
+    if not unknown and not sensitive:
+        return _opened(value)
     return _mask(value, unknown, sensitive, names, ())
 
 
@@ -134,7 +136,7 @@ def _mask_dict(
         sensitive = {}
     if not isinstance(unknown, dict) or not unknown:
         if not sensitive:
-            return {key: _mask(item, None, None, None, path) for key, item in value.items()}
+            return _opened(value)
         unknown = {}
     masked = {
         key: _mask(item, unknown.get(key), sensitive.get(key), names, (*path, key) if unknown else path)
@@ -168,6 +170,22 @@ def _open(text: str) -> Value:
     except (msgspec.DecodeError, RecursionError):
         return text
     return decoded if isinstance(decoded, dict | list) else text
+
+
+def _opened(value: Any) -> Value:
+    """The value with the JSON opened that it holds as text: what is to be done for most of a plan."""
+    if isinstance(value, str):
+        return _open(value) if value[:1] in ("{", "[") else value
+    if isinstance(value, dict):
+        return {key: _opened(item) if isinstance(item, _HOLDERS) else item for key, item in value.items()}
+    if isinstance(value, list):
+        return [_opened(item) if isinstance(item, _HOLDERS) else item for item in value]
+    scalar: bool | int | float | None = value
+    return scalar
+
+
+#: What a text can be in.
+_HOLDERS = (str, dict, list)
 
 
 def as_list(value: Value) -> list[Value]:
