@@ -54,12 +54,11 @@ docs: .docs-tools ## Build the docs site into build/site, checked: links, naviga
 	@$(RUN) python -m tools.site
 
 .PHONY: docs-write
-docs-write: tools ## Write anew what the documents show of the code: tables, command lines, schemas, pictures, outputs
+docs-write: tools ## Write anew what the documents show of the code: tables, command lines, outputs
 	@$(RUN) python -m tools.tables
 	@$(RUN) python -m tools.reference
 	@$(RUN) python -m tools.event_schemas
 	@$(RUN) python -m tools.asyncapi
-	@$(RUN) python -m tools.pictures
 	@$(RUN) python -m tools.walkthrough
 	@$(RUN) python -m demo.credentials_guide
 

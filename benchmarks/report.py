@@ -7,10 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from tools.pictures import timing
-
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "performance.md"
-PICTURE: Final = DOCUMENT.parent / "pictures" / "timing.svg"
 LATEST: Final = Path(__file__).parent / "latest.json"
 
 POOLS: Final = (1_000_000, 10_000_000, 40_000_000)
@@ -94,11 +91,8 @@ def latest() -> dict[str, Any] | None:
 
 
 def update() -> None:
-    """Write the tables into the document, and draw the picture of docs/concepts.md that shows two of the figures."""
-    found = latest()
-    DOCUMENT.write_text(rendered(DOCUMENT.read_text("utf-8"), found), encoding="utf-8")
-    if found:
-        PICTURE.write_text(timing.draw(found["figures"]), encoding="utf-8")
+    """Write the tables into the document. The picture of docs/concepts.md shows two of the figures: edit it by hand."""
+    DOCUMENT.write_text(rendered(DOCUMENT.read_text("utf-8"), latest()), encoding="utf-8")
 
 
 def _duration(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,8 +10,6 @@ import pytest
 
 from tools import reference, tables
 from tools.architecture import ALLOWED, PROGRAMS, imports, within
-from tools.pictures import __main__ as pictures
-from tools.pictures import architecture, timing
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTS = imports(ROOT)
@@ -66,23 +63,7 @@ def test_the_command_lines_are_those_of_the_code() -> None:
     assert reference.rendered() == reference.DOCUMENT.read_text(encoding="utf-8"), "run: python -m tools.reference"
 
 
-def test_the_pictures_are_what_figures_and_code_give() -> None:
-    assert pictures.stale() == [], "run: python -m tools.pictures"
-
-
-def test_the_architectures_picture_names_what_exists() -> None:
-    assert architecture.wrong(ROOT) == []
-    assert {"main", "stacks", "iam"} | {"adapter.sweep", "adapter.state"} <= set(architecture.BOXES)
-
-
-def test_the_timing_picture_shows_the_measured_figures() -> None:
-    figures = json.loads((ROOT / "benchmarks/latest.json").read_text())["figures"]
-    drawn = (pictures.FOLDER / "timing.svg").read_text(encoding="utf-8")
-    for key in ("signup_to_event_p99_s", "signup_to_event_p99_s_sweep_only"):
-        assert f">{timing.said(figures[key]['median'])}<" in drawn
-
-
-@pytest.mark.parametrize("path", sorted(pictures.FOLDER.glob("*.svg")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/pictures").glob("*.svg")), ids=lambda path: path.name)
 def test_a_picture_says_what_it_shows_and_loads_nothing(path: Path) -> None:
     root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 (our own file)
     space = "{http://www.w3.org/2000/svg}"

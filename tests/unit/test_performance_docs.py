@@ -15,6 +15,16 @@ def test_the_tables_are_those_of_the_last_run() -> None:
     assert report.rendered(TEXT, report.latest()) == TEXT, "run: python -m benchmarks --tables"
 
 
+def test_the_picture_of_timing_shows_the_measured_figures() -> None:
+    drawn = (report.DOCUMENT.parent / "pictures/timing.svg").read_text("utf-8")
+    found = report.latest()
+    assert found is not None
+    for key in ("signup_to_event_p99_s", "signup_to_event_p99_s_sweep_only"):
+        seconds = found["figures"][key]["median"]
+        said = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
+        assert f">{said}<" in drawn, f"{key}: edit docs/pictures/timing.svg"
+
+
 def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     for constant, said in {
         early.SHORT_SWEEP_S: r"more than (\d+) s,",

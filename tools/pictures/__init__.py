@@ -1,1 +1,0 @@
-"""The drawings of the docs, made from figures and code: `python -m tools.pictures`, `--check` only compares."""
