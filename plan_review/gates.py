@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from plan_review.findings.grants import Grant
+from plan_review.findings.grants import Grant, Standing
 from plan_review.findings.unjudged import Question
 from plan_review.plan.model import Action, Change
 from plan_review.report import Review
@@ -62,7 +62,8 @@ def _no_iam_widening(found: Review) -> list[str]:
 
 
 def _widened(grant: Grant) -> str:
-    return f"{grant_sentence(grant)} [{grant.source}]"
+    goes = f"no longer ({grant.marks[0]}): " if grant.standing is Standing.REMOVED else ""
+    return f"{goes}{grant_sentence(grant)} [{grant.source}]"
 
 
 def _no_public(found: Review) -> list[str]:

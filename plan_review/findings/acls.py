@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from plan_review.findings.declared import at_path
@@ -57,7 +57,9 @@ def read_acl(world: World, change: Change) -> Iterator[Found]:
     value = change.at(world.phase)
     statements = [*_canned(world, change, get(value, "acl"))]
     if place.grants and not _default(world, change, place.grants.partition(".")[0]):
-        statements += [_granted(block, place.permission) for block in at_path(value, place.grants)]
+        blocks = at_path(value, place.grants)
+        owners = {v for v in at_path(value, "access_control_policy.owner.id") if isinstance(v, str)}
+        statements += [_granted(block, place.permission) for block in blocks if not _owners(block, blocks, owners)]
     for statement in statements:
         yield Found(Kind.RESOURCE, holder, statement, change)
 
@@ -75,6 +77,13 @@ def _canned(world: World, change: Change, acl: Value) -> Iterator[Statement]:
     elif text(acl) in _CANNED:
         who, may = _CANNED[text(acl)]
         yield Statement(principals=(who,), actions=(f"{may} by the ACL {text(acl)}",))
+
+
+def _owners(block: Value, blocks: Sequence[Value], owners: set[str]) -> bool:
+    """Whether a grant is the owner's own. A list that holds one grant to a person holds that of the owner."""
+    named = [v for path in ("grantee.id", "id") for v in at_path(block, path) if isinstance(v, str)]
+    alone = len(blocks) == 1 and not owners and "FULL_CONTROL" in at_path(block, "permissions")
+    return bool(named) and (alone or set(named) <= owners)
 
 
 def _granted(block: Value, permission: str) -> Statement:

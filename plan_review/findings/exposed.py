@@ -296,9 +296,6 @@ GUARDS: Mapping[str, Look] = {
     "aws_quicksight_ip_restriction": _unless("enabled", _ON, what="anyone may reach the sign-in"),
     "aws_s3_access_point": _bucket_block("public_access_block_configuration", unset=False),
     "aws_s3_account_public_access_block": _bucket_block(),
-    "aws_s3_bucket_ownership_controls": _unless(
-        "rule.object_ownership", "BucketOwnerEnforced", what="access control lists count, public ones too"
-    ),
     "aws_s3_bucket_public_access_block": _bucket_block(),
     "aws_s3control_multi_region_access_point": _bucket_block("details.public_access_block", unset=False),
     "aws_vpc_block_public_access_options": _if(
@@ -317,7 +314,12 @@ _GUARDED = {
 #: They are guarded by what they are: nothing is open when they go.
 _OWN_GUARDS = frozenset({"aws_s3_access_point", "aws_s3control_multi_region_access_point"})
 _LISTENERS = ("aws_alb_listener", "aws_lb_listener")
-EXPOSED = frozenset({*_OPEN, *_LISTENERS, *FIREWALLS, *GUARDS, *LINKS, *RULE_TYPES})
+#: Lists of a bucket that an earlier rule made void may be public ones.
+_OWNERSHIP = "aws_s3_bucket_ownership_controls"
+_LISTS_COUNT = _unless(
+    "rule.object_ownership", "BucketOwnerEnforced", what="access control lists count, those from before too"
+)
+EXPOSED = frozenset({_OWNERSHIP, *_OPEN, *_LISTENERS, *FIREWALLS, *GUARDS, *LINKS, *RULE_TYPES})
 
 
 def open_sides(world: World) -> Iterator[tuple[Change, OpenSide]]:
@@ -329,9 +331,21 @@ def open_sides(world: World) -> Iterator[tuple[Change, OpenSide]]:
     for change in world.objects(*FIREWALLS):
         for what, unknown in firewall_openings(change.at(world.phase)):
             yield change, OpenSide(what, unknown=unknown)
+    for change in world.objects(_OWNERSHIP):
+        if change.action is not Action.NOOP and not _bucket_is_new(world, change):
+            for side in _LISTS_COUNT(change.at(world.phase)):
+                yield change, side
     for change in world.objects(*_LISTENERS):
         if change.action is not Action.NOOP and not _balancer_known(world, change):
             yield change, _not_known("its load balancer, which isn't in the plan, faces the internet")
+
+
+def _bucket_is_new(world: World, change: Change) -> bool:
+    """No list was written before: those of the plan are read by themselves."""
+    named = get(change.at(world.phase), "bucket")
+    found = world.found("aws_s3_bucket", "bucket", named, near=change) if isinstance(named, str) else None
+    bucket = found or world.first_referred(change, "bucket", ("aws_s3_bucket",))
+    return bucket is not None and not bucket.exists(Phase.BEFORE)
 
 
 def _balancer_known(world: World, change: Change) -> bool:
@@ -344,7 +358,7 @@ def _balancer_known(world: World, change: Change) -> bool:
 
 def lost_guards(before: World, after: World) -> Iterator[tuple[Change, OpenSide]]:
     """Guards that the plan takes away, and not what they guard."""
-    for change in before.objects(*(kind for kind in GUARDS if kind not in _OWN_GUARDS)):
+    for change in before.objects(*(kind for kind in (*GUARDS, _OWNERSHIP) if kind not in _OWN_GUARDS)):
         if change.action is Action.DELETE and not change.exists(Phase.AFTER) and not _guarded_goes(before, change):
             yield change, OpenSide("the protection goes")
 

@@ -70,7 +70,7 @@ def grants(plan: Plan) -> list[Grant]:
     for item in before:
         now = new.get(item.key, _NOTHING)
         if not _still_there(item, now):
-            could_deny = not item.statement.allows or item.statement.unseen
+            could_deny = not item.statement.allows or item.statement.unseen or item.statement.opaque
             lifted = could_deny and not _goes_with(item, gone) and not now.covers(item.statement)
             made.append(_grant(item, Standing.REMOVED, labels, widens=lifted))
     return made
@@ -112,6 +112,7 @@ def _still_there(item: Found, others: Statements) -> bool:
 
 
 def _grant(item: Found, standing: Standing, labels: Mapping[tuple[Kind, str], str], *, widens: bool) -> Grant:
+    of_resource = item.kind is not Kind.IDENTITY
     return Grant(
         plan=item.change.plan,
         kind=item.kind,
@@ -121,8 +122,15 @@ def _grant(item: Found, standing: Standing, labels: Mapping[tuple[Kind, str], st
         source=item.change.address,
         standing=standing,
         widens=widens,
-        marks=marks(item.statement, of_resource=item.kind is not Kind.IDENTITY),
+        marks=(*_going(item.statement, standing, widens=widens), *marks(item.statement, of_resource=of_resource)),
     )
+
+
+def _going(statement: Statement, standing: Standing, *, widens: bool) -> tuple[str, ...]:
+    """Why something that is taken away widens."""
+    if standing is not Standing.REMOVED or not widens:
+        return ()
+    return ("it may deny something, which goes",) if statement.allows else ("a Deny goes",)
 
 
 def _collect(world: World, apart: frozenset[tuple[str, str]]) -> Iterator[Found]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from plan_review.findings.conditions import tied, why_not
+from plan_review.findings.conditions import Condition, tied, why_not
 from plan_review.findings.policies import Statement
 
 #: Actions that IAM can't limit to a resource: "*" is all that can be written
@@ -83,6 +83,8 @@ def marks(statement: Statement, *, of_resource: bool) -> tuple[str, ...]:
         found.append("can't be read before apply")
     if is_open_to_anyone(statement):
         found.append(ANYONE + _excuses(statement))
+    elif _any_token(statement):
+        found.append("anyone with a token of the provider")
     elif "*" in statement.principals:
         found.append("any principal, limited by the condition")
     if not (of_resource and statement.actions == ("kms:*",) and all(":root" in p for p in statement.principals)):
@@ -100,6 +102,36 @@ def is_open_to_anyone(statement: Statement) -> bool:
         return False
     anyone = statement.not_principals or any(p in _EVERYBODY for p in statement.principals)
     return anyone and not tied(statement.conditions)
+
+
+def _any_token(statement: Statement) -> bool:
+    """Whether a role can be assumed with any token of an identity provider.
+
+    The subject ties a token to one workload; of providers that are one's own pool, the audience does.
+    """
+    providers = [p for p in statement.principals if _WEB_IDENTITY.search(p)]
+    return any(
+        not any(_ties_token(condition, provider) for condition in statement.conditions) for provider in providers
+    )
+
+
+def _ties_token(condition: Condition, provider: str) -> bool:
+    operator, key, values = condition
+    claims = ("sub",) if "oidc-provider/" in provider else ("sub", "aud", "app_id", "amr")
+    return (
+        key.rpartition(":")[2] in claims
+        and _EXACT.fullmatch(operator) is not None
+        and bool(values)
+        and not any(_LOOSE_SUBJECT.fullmatch(value) for value in values)
+    )
+
+
+_WEB_IDENTITY = re.compile(
+    r"^Federated (?:.*:oidc-provider/|cognito-identity\.|accounts\.google\.|graph\.facebook\.|www\.amazon\.)"
+)
+_EXACT = re.compile(r"(?:ForAnyValue:)?String(?:Equals|EqualsIgnoreCase|Like)")
+#: Any subject, or that of any organization: `*`, `repo:*`, `repo:*/*`, `system:serviceaccount:*`.
+_LOOSE_SUBJECT = re.compile(r"(?:\w+:)*[*?/:]+(?:[*?:/\w.-]*)?")
 
 
 def _excuses(statement: Statement) -> str:

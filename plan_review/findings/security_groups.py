@@ -104,13 +104,27 @@ class _PrefixLists:
         found = self._world.found(_PREFIX_LIST, "id", value) if isinstance(value, str) else None
         candidates = [found] if found else [c for c in self._world.referred(change, key) if c.type == _PREFIX_LIST]
         if len(candidates) != 1:
-            return _Peer(label, unknown=True)
+            service = self._service(change, key)
+            return _Peer(f"{label} ({service})") if service else _Peer(label, unknown=True)
         held = candidates[0].at(self._world.phase) if candidates[0].managed else candidates[0].after
         cidrs = at_path(held, "entry.cidr") if candidates[0].managed else at_path(held, "entries.cidr")
         more = self._entries.get(candidates[0].address, []) + self._entries.get(text(value), [])
         unknown = any(isinstance(c, Unknown) for c in cidrs) or not (cidrs or more)
         ranges = tuple(c for c in cidrs if isinstance(c, str))
         return _Peer(label, (*ranges, *more), unknown=unknown)
+
+    def _service(self, change: Change, key: str) -> str:
+        """The service of AWS that a list is of: it comes from an endpoint, or is looked up by AWS's name."""
+        configuration = self._world.plan.configuration
+        for target in self._world.plan.references.leads(change.address, key).targets:
+            if target.resource.startswith("aws_vpc_endpoint."):
+                return "the service of an endpoint"
+            if target.resource.startswith(f"data.{_PREFIX_LIST}."):
+                written = configuration.expression(target.bare, "name")
+                name = written.get("constant_value") if isinstance(written, dict) else None
+                if isinstance(name, str) and name.startswith("com.amazonaws."):
+                    return name
+        return ""
 
 
 _PREFIX_LIST = "aws_ec2_managed_prefix_list"

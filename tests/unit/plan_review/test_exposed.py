@@ -64,7 +64,6 @@ OPEN: list[tuple[str, dict[str, Any]]] = [
     ("aws_eks_cluster", {"vpc_config": [{"public_access_cidrs": ["0.0.0.0/1", "128.0.0.0/1"]}]}),
     ("aws_mwaa_environment", {"webserver_access_mode": "PUBLIC_ONLY"}),
     ("aws_s3_account_public_access_block", {"block_public_acls": True}),
-    ("aws_s3_bucket_ownership_controls", {"bucket": "b", "rule": [{"object_ownership": "ObjectWriter"}]}),
     ("aws_ebs_snapshot_block_public_access", {"state": "unblocked"}),
     ("aws_ec2_image_block_public_access", {"state": "unblocked"}),
     (
@@ -236,6 +235,35 @@ def test_a_prefix_list_is_what_it_holds() -> None:
     assert reasons(review(plan(everything, by_list))) == ""
     unseen = reasons(review(plan(by_list)))
     assert "prefix list pl-1 may reach sg-1 by tcp 22 (not certain before apply)" in unseen
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        ["aws_vpc_endpoint.s3.prefix_list_id", "aws_vpc_endpoint.s3"],
+        ["data.aws_ec2_managed_prefix_list.s3.id", "data.aws_ec2_managed_prefix_list.s3"],
+    ],
+)
+def test_a_list_of_one_service_of_aws_is_no_question(reference: list[str]) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html."""
+    expressions = {
+        "aws_security_group_rule.a": {"prefix_list_ids": {"references": reference}},
+        "aws_vpc_endpoint.s3": {},
+        "data.aws_ec2_managed_prefix_list.s3": {"name": {"constant_value": "com.amazonaws.eu-central-1.s3"}},
+    }
+    endpoint = kept("aws_vpc_endpoint.s3", {"prefix_list_id": "pl-1", "policy": None})
+    found = review(plan(endpoint, rule("a", prefix_list_ids=["pl-1"]), expressions=expressions))
+    assert reasons(found) == ""
+
+
+def test_lists_count_again_when_a_bucket_of_before_changes_its_owner_rule() -> None:
+    preferred = {"bucket": "b", "rule": [{"object_ownership": "BucketOwnerPreferred"}]}
+    enforced = {"bucket": "b", "rule": [{"object_ownership": "BucketOwnerEnforced"}]}
+    opened = resource("aws_s3_bucket_ownership_controls.b", "update", before=enforced, after=preferred)
+    assert "access control lists" in reasons(review(plan(opened)))
+    assert reasons(review(plan(kept("aws_s3_bucket_ownership_controls.b", preferred)))) == ""
+    new = resource("aws_s3_bucket.b", after={"bucket": "b"})
+    assert reasons(review(plan(new, resource("aws_s3_bucket_ownership_controls.b", after=preferred)))) == ""
 
 
 def test_a_listener_of_a_load_balancer_outside_of_the_plan_is_not_certain() -> None:

@@ -184,6 +184,44 @@ def test_what_is_shared_with_some_is_not_public(kind: str, values: dict[str, Any
     assert gate(created(kind, **values), "no-public").passed
 
 
+def test_what_a_list_gives_the_owner_is_no_right_of_others() -> None:
+    owner = {"id": "canonical", "type": "CanonicalUser"}
+    grants = [{"permission": "FULL_CONTROL", "grantee": [owner]}]
+    acl = {"bucket": "b", "acl": "private", "access_control_policy": [{"owner": [owner], "grant": grants}]}
+    bucket = {"bucket": "b", "grant": [{**owner, "permissions": ["FULL_CONTROL"], "uri": ""}]}
+    assert created("aws_s3_bucket_acl", **acl).grants == ()
+    assert created("aws_s3_bucket", **bucket).grants == ()
+
+
+@pytest.mark.parametrize(
+    ("provider", "condition", "anyone"),
+    [
+        ("token.actions.githubusercontent.com", {"StringEquals": {"@:aud": "sts.amazonaws.com"}}, True),
+        ("token.actions.githubusercontent.com", {"StringLike": {"@:sub": "*"}}, True),
+        ("token.actions.githubusercontent.com", {"StringLike": {"@:sub": "repo:*"}}, True),
+        ("token.actions.githubusercontent.com", {"StringLike": {"@:sub": "repo:mine/*"}}, False),
+        ("token.actions.githubusercontent.com", {"StringEqualsIfExists": {"@:sub": "repo:mine/it:*"}}, True),
+        ("oidc.eks.eu-central-1.amazonaws.com/id/A1", {"StringEquals": {"@:sub": "system:serviceaccount:a:b"}}, False),
+        ("oidc.eks.eu-central-1.amazonaws.com/id/A1", {}, True),
+        ("cognito-identity.amazonaws.com", {"StringEquals": {"@:aud": "eu-central-1:pool"}}, False),
+        ("accounts.google.com", {}, True),
+    ],
+)
+def test_a_role_for_any_token_of_a_provider_is_marked(provider: str, condition: Any, *, anyone: bool) -> None:
+    """Tokens of shared providers are given to everybody; only a subject (or an audience of one's own) ties them."""
+    filled = json.loads(json.dumps(condition).replace("@", provider))
+    federated = provider if provider.startswith(("cognito", "accounts")) else f"arn:aws:iam::1:oidc-provider/{provider}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": federated},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": filled,
+    }
+    found = created("aws_iam_role", name="app", assume_role_policy=policy(statement))
+    (grant,) = found.grants
+    assert ("anyone with a token of the provider" in grant.marks) is anyone
+
+
 # --- boundaries and what denies ---------------------------------------------------------------------------------------
 
 
@@ -249,6 +287,19 @@ def test_a_boundary_of_the_plan_is_compared_by_what_it_allows() -> None:
     ids=["inline", "AWSDenyAll", "unseen", "group", "scp", "queue", "boundary"],
 )
 def test_what_denies_and_goes_is_wider(gone: dict[str, Any]) -> None:
+    found = review(plan(gone))
+    (reason,) = gate(found, "no-iam-widening").reasons
+    assert reason.startswith(("no longer (a Deny goes): ", "no longer (it may deny something, which goes): "))
+    assert [f.label for f in findings(found)] == ["rights"], "it is named among what needs a look"
+
+
+def test_a_hidden_policy_that_goes_may_have_denied_something() -> None:
+    gone = resource(
+        "aws_iam_role_policy.p",
+        "delete",
+        before={"name": "p", "role": "app", "policy": DENY},
+        was_sensitive={"policy": True},
+    )
     assert not gate(review(plan(gone)), "no-iam-widening").passed
 
 
