@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from plan_review.findings.declared import at_path
-from plan_review.findings.found import Found, Kind, itself, left_to_aws, named_object
+from plan_review.findings.found import FoundRight, Kind, itself, left_to_aws, named_object
 from plan_review.findings.policies import Statement
 from plan_review.plan.model import Change, World
 from plan_review.plan.values import Hidden, Unknown, Value, get, show, text
@@ -50,7 +50,7 @@ _PLACES: Mapping[str, _AclPlace] = {
 ACL_TYPES = frozenset(_PLACES)
 
 
-def read_acl(world: World, change: Change) -> Iterator[Found]:
+def read_acl(world: World, change: Change) -> Iterator[FoundRight]:
     """What the lists of an object give to others than its owner."""
     place = _PLACES[change.type]
     holder = named_object(world, change, place.on) if place.on else itself(world, change)
@@ -61,7 +61,7 @@ def read_acl(world: World, change: Change) -> Iterator[Found]:
         owners = {v for v in at_path(value, "access_control_policy.owner.id") if isinstance(v, str)}
         statements += [_granted(block, place.permission) for block in blocks if not _owners(block, blocks, owners)]
     for statement in statements:
-        yield Found(Kind.RESOURCE, holder, statement, change)
+        yield FoundRight(Kind.RESOURCE, holder, statement, change)
 
 
 def _default(world: World, change: Change, attribute: str) -> bool:

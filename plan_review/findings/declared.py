@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from plan_review.findings.found import Found, Kind, itself, named_object
+from plan_review.findings.found import FoundRight, Kind, itself, named_object
 from plan_review.findings.policies import Statement
 from plan_review.plan.model import Change, World
 from plan_review.plan.values import Hidden, Unknown, Value, as_list, get, is_empty, show
@@ -45,7 +45,7 @@ class RightRule:
     conditions: tuple[tuple[str, str, str], ...] = ()
 
 
-def declared(world: World, change: Change, rule: RightRule) -> Iterator[Found]:
+def declared(world: World, change: Change, rule: RightRule) -> Iterator[FoundRight]:
     """The statements that an object gives by one rule."""
     whole = change.at(world.phase)
     blocks = at_path(whole, rule.each) if rule.each else [whole]
@@ -62,7 +62,7 @@ def declared(world: World, change: Change, rule: RightRule) -> Iterator[Found]:
             actions=(filled(rule.may, block),),
             conditions=tuple(_conditions(block, rule)),
         )
-        yield Found(
+        yield FoundRight(
             Kind.RESOURCE, named_object(world, change, rule.on) if rule.on else itself(world, change), statement, change
         )
 

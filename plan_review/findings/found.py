@@ -31,7 +31,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRight:
     """A statement as a reader found it in one object."""
 
     kind: Kind
@@ -76,20 +76,20 @@ def left_to_aws(world: World, change: Change, attribute: str) -> bool:
     return known and configuration.expression(change.address, attribute) is None
 
 
-def statements_of(world: World, change: Change, attribute: str, kind: Kind, holder: Holder) -> Iterator[Found]:
+def statements_of(world: World, change: Change, attribute: str, kind: Kind, holder: Holder) -> Iterator[FoundRight]:
     """The statements of the policy that an attribute holds, or of the documents that it will be made of."""
     value = get(change.at(world.phase), attribute)
     documents = _documents(world, change, attribute) if isinstance(value, Unknown) else ()
     if documents:
         for document in documents:
             for statement in data_statements(document.after):
-                yield Found(kind, holder, statement, change)
+                yield FoundRight(kind, holder, statement, change)
         return
     for statement in statements(value):
-        yield Found(kind, holder, statement, change)
+        yield FoundRight(kind, holder, statement, change)
     if isinstance(value, Unknown):
         for statement in statements(change.sides.written.get(attribute)):
-            yield Found(kind, holder, replace(statement, written=True), change)
+            yield FoundRight(kind, holder, replace(statement, written=True), change)
 
 
 def _documents(world: World, change: Change, attribute: str) -> tuple[Change, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from plan_review.findings.found import Found, Kind
+from plan_review.findings.found import FoundRight, Kind
 from plan_review.findings.iam import IamReader, kept_apart
 from plan_review.findings.policies import Statement, Statements
 from plan_review.findings.readers import RIGHTS_READERS
@@ -76,7 +76,7 @@ def grants(plan: Plan) -> list[Grant]:
     return made
 
 
-def _once(found: Iterable[Found]) -> list[Found]:
+def _once(found: Iterable[FoundRight]) -> list[FoundRight]:
     """Two objects that say the same of one holder (a role and its attachment) are one grant.
 
     Two that can't be read only look the same.
@@ -84,7 +84,7 @@ def _once(found: Iterable[Found]) -> list[Found]:
     return list({(*f.key, f.statement, f.change.address if f.statement.opaque else ""): f for f in found}.values())
 
 
-def _by_key(found: Iterable[Found]) -> dict[tuple[Kind, str], Statements]:
+def _by_key(found: Iterable[FoundRight]) -> dict[tuple[Kind, str], Statements]:
     grouped: dict[tuple[Kind, str], list[Statement]] = {}
     for item in found:
         if not item.statement.written:
@@ -92,7 +92,7 @@ def _by_key(found: Iterable[Found]) -> dict[tuple[Kind, str], Statements]:
     return {key: Statements(members) for key, members in grouped.items()}
 
 
-def _labels(found: Iterable[Found]) -> dict[tuple[Kind, str], str]:
+def _labels(found: Iterable[FoundRight]) -> dict[tuple[Kind, str], str]:
     """What each holder is called; where two are called the same, with what tells them apart."""
     called: dict[tuple[Kind, str], str] = {}
     keys: dict[tuple[Kind, str], set[str]] = {}
@@ -105,13 +105,13 @@ def _labels(found: Iterable[Found]) -> dict[tuple[Kind, str], str]:
     }
 
 
-def _still_there(item: Found, others: Statements) -> bool:
+def _still_there(item: FoundRight, others: Statements) -> bool:
     """Whether the same statement stands on the other side: literally, or in an object that doesn't change."""
     same = item.statement in others
     return same and (not item.statement.opaque or item.change.action is Action.NOOP)
 
 
-def _grant(item: Found, standing: Standing, labels: Mapping[tuple[Kind, str], str], *, widens: bool) -> Grant:
+def _grant(item: FoundRight, standing: Standing, labels: Mapping[tuple[Kind, str], str], *, widens: bool) -> Grant:
     of_resource = item.kind is not Kind.IDENTITY
     return Grant(
         plan=item.change.plan,
@@ -133,7 +133,7 @@ def _going(statement: Statement, standing: Standing, *, widens: bool) -> tuple[s
     return ("it may deny something, which goes",) if statement.allows else ("a Deny goes",)
 
 
-def _collect(world: World, apart: frozenset[tuple[str, str]]) -> Iterator[Found]:
+def _collect(world: World, apart: frozenset[tuple[str, str]]) -> Iterator[FoundRight]:
     iam = IamReader(world, apart)
     for change in world.managed():
         readers = RIGHTS_READERS.get(change.type, ())
@@ -152,7 +152,7 @@ def _gone(plan: Plan) -> frozenset[str]:
     return frozenset(plan.key(change) for change in before.managed()) - stays
 
 
-def _goes_with(item: Found, gone: frozenset[str]) -> bool:
+def _goes_with(item: FoundRight, gone: frozenset[str]) -> bool:
     """Whether a statement goes with its holder: a Deny of a role that isn't there any more gives nobody anything.
 
     A policy that is an object of its own may be all that the plan knows of what it protects.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from plan_review.findings.found import (
     IDENTITIES,
-    Found,
+    FoundRight,
     Holder,
     Kind,
     holder_named,
@@ -54,7 +54,7 @@ class IamReader:
         self._world = world
         self._apart = apart
         self._attached = self._attached_policies()
-        readers: dict[str, Callable[[Change], Iterator[Found]]] = {
+        readers: dict[str, Callable[[Change], Iterator[FoundRight]]] = {
             **dict.fromkeys(_INLINE, self._inline),
             **dict.fromkeys(IDENTITIES, self._identity),
             **dict.fromkeys(_ATTACHMENTS, self._attachment),
@@ -63,32 +63,32 @@ class IamReader:
             **dict.fromkeys(_MEMBERSHIPS, self._membership),
             "aws_iam_policy": self._unattached,
         }
-        self._readers: Mapping[str, Callable[[Change], Iterator[Found]]] = readers
+        self._readers: Mapping[str, Callable[[Change], Iterator[FoundRight]]] = readers
 
-    def read(self, change: Change) -> Iterator[Found]:
+    def read(self, change: Change) -> Iterator[FoundRight]:
         """The statements of an object of one of `READS`."""
         return self._readers[change.type](change)
 
     def _value(self, change: Change, *path: str) -> Value:
         return get(change.at(self._world.phase), *path)
 
-    def _inline(self, change: Change) -> Iterator[Found]:
+    def _inline(self, change: Change) -> Iterator[FoundRight]:
         holder = holder_of(self._world, change, _INLINE[change.type])
         return statements_of(self._world, change, "policy", Kind.IDENTITY, holder)
 
-    def _identity(self, change: Change) -> Iterator[Found]:
+    def _identity(self, change: Change) -> Iterator[FoundRight]:
         holder = itself(self._world, change)
         yield from statements_of(self._world, change, "assume_role_policy", Kind.TRUST, holder)
         yield from self._boundary(change, holder)
         for block in self._written(change, "inline_policy"):
             if (holder.key, get(block, "name")) not in self._apart:
                 for statement in statements(get(block, "policy") if isinstance(block, dict) else block):
-                    yield Found(Kind.IDENTITY, holder, statement, change)
+                    yield FoundRight(Kind.IDENTITY, holder, statement, change)
         for arn in self._written(change, "managed_policy_arns"):
             if (holder.key, arn) not in self._apart:
                 yield from self._managed(change, arn, holder, "managed_policy_arns")
 
-    def _boundary(self, change: Change, holder: Holder) -> Iterator[Found]:
+    def _boundary(self, change: Change, holder: Holder) -> Iterator[FoundRight]:
         """A boundary that goes, or that another one takes the place of, lets the identity do more."""
         old, new = get(change.before, "permissions_boundary"), get(change.after, "permissions_boundary")
         if self._world.phase is Phase.BEFORE or is_empty(old) or old == new or not change.exists(Phase.AFTER):
@@ -99,7 +99,7 @@ class IamReader:
             return
         else:
             limit = f"(limited by the boundary {show(new)} instead of {show(old)})"
-        yield Found(Kind.IDENTITY, holder, Statement(actions=(limit,), lifts=True), change)
+        yield FoundRight(Kind.IDENTITY, holder, Statement(actions=(limit,), lifts=True), change)
 
     def _narrower(self, change: Change, new: Value, old: Value) -> bool:
         """Whether the new boundary allows nothing that the old one doesn't, as far as both are known."""
@@ -115,7 +115,7 @@ class IamReader:
         value = self._value(change, attribute)
         return [] if isinstance(value, Unknown) and left_to_aws(self._world, change, attribute) else as_list(value)
 
-    def _attachment(self, change: Change) -> Iterator[Found]:
+    def _attachment(self, change: Change) -> Iterator[FoundRight]:
         arn = self._value(change, "policy_arn")
         for attribute in _ATTACHMENTS[change.type]:
             named = self._value(change, attribute)
@@ -123,23 +123,23 @@ class IamReader:
                 holder = holder_named(self._world, change, attribute, name)
                 yield from self._managed(change, arn, holder, "policy_arn")
 
-    def _exclusive_attachments(self, change: Change) -> Iterator[Found]:
+    def _exclusive_attachments(self, change: Change) -> Iterator[FoundRight]:
         kind = _EXCLUSIVE_ATTACHMENTS[change.type]
         holder = self._named(change, kind, f"{kind}_name")
         for arn in as_list(self._value(change, "policy_arns")):
             yield from self._managed(change, arn, holder, "policy_arns")
         yield self._others_go(change, holder, "attached policies", self._value(change, "policy_arns"))
 
-    def _exclusive_policies(self, change: Change) -> Iterator[Found]:
+    def _exclusive_policies(self, change: Change) -> Iterator[FoundRight]:
         kind = _EXCLUSIVE_POLICIES[change.type]
         holder = self._named(change, kind, f"{kind}_name")
         yield self._others_go(change, holder, "inline policies", self._value(change, "policy_names"))
 
     @staticmethod
-    def _others_go(change: Change, holder: Holder, what: str, named: Value) -> Found:
+    def _others_go(change: Change, holder: Holder, what: str, named: Value) -> FoundRight:
         kept = ", ".join(show(item) for item in as_list(named)) or "none"
         why = f"(loses all {what} but these, any that deny something too: {kept})"
-        return Found(Kind.IDENTITY, holder, Statement(actions=(why,), lifts=True), change)
+        return FoundRight(Kind.IDENTITY, holder, Statement(actions=(why,), lifts=True), change)
 
     def _named(self, change: Change, kind: str, attribute: str) -> Holder:
         value = self._value(change, attribute)
@@ -148,7 +148,7 @@ class IamReader:
         referred = self._world.only_referred(change, attribute, {f"aws_iam_{kind}"})
         return itself(self._world, referred) if referred else Holder(change.address, f"{kind} of {change.address}")
 
-    def _membership(self, change: Change) -> Iterator[Found]:
+    def _membership(self, change: Change) -> Iterator[FoundRight]:
         """Who is in a group may do what the group may. What denies something may come by a group, too."""
         by_group = change.type == "aws_iam_group_membership"
         users = self._members(change, "users" if by_group else "user")
@@ -156,16 +156,16 @@ class IamReader:
         for user in users:
             for group in groups:
                 statement = Statement(actions=(f"(all that {group.label} may)",), unseen=True)
-                yield Found(Kind.IDENTITY, user, statement, change)
+                yield FoundRight(Kind.IDENTITY, user, statement, change)
 
     def _members(self, change: Change, attribute: str) -> list[Holder]:
         values = as_list(self._value(change, attribute))
         return [holder_named(self._world, change, attribute, value) for value in values]
 
-    def _managed(self, change: Change, arn: Value, holder: Holder, attribute: str) -> Iterator[Found]:
+    def _managed(self, change: Change, arn: Value, holder: Holder, attribute: str) -> Iterator[FoundRight]:
         return _managed_in(self._world, change, arn, holder, attribute)
 
-    def _unattached(self, change: Change) -> Iterator[Found]:
+    def _unattached(self, change: Change) -> Iterator[FoundRight]:
         """A managed policy that nothing in the plan attaches gives nobody anything yet, but is worth reading."""
         if change.address in self._attached:
             return
@@ -192,15 +192,15 @@ class IamReader:
 _NOBODY = Holder("", "")
 
 
-def _managed_in(world: World, change: Change, arn: Value, holder: Holder, attribute: str) -> Iterator[Found]:
+def _managed_in(world: World, change: Change, arn: Value, holder: Holder, attribute: str) -> Iterator[FoundRight]:
     """The statements of a managed policy: the plan's own when it is there, else its name as one statement."""
     policy = _own_policy(world, change, arn, attribute)
     if policy is not None:
         for found in statements_of(world, policy, "policy", Kind.IDENTITY, holder):
-            yield Found(Kind.IDENTITY, holder, found.statement, policy)
+            yield FoundRight(Kind.IDENTITY, holder, found.statement, policy)
         return
     for statement in managed_statements(arn):
-        yield Found(Kind.IDENTITY, holder, statement, change)
+        yield FoundRight(Kind.IDENTITY, holder, statement, change)
 
 
 def _own_policy(world: World, change: Change, arn: Value, attribute: str) -> Change | None:

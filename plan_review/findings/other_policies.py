@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from plan_review.findings.declared import at_path
-from plan_review.findings.found import Found, Holder, Kind, name_of, named_object, statements_of
+from plan_review.findings.found import FoundRight, Holder, Kind, name_of, named_object, statements_of
 from plan_review.findings.managed import managed_statements
 from plan_review.findings.policies import Statement, statements
 from plan_review.plan.model import Change, World
@@ -15,33 +15,33 @@ from plan_review.plan.values import Hidden, Unknown, Value, get, is_empty, show,
 _LIMITING = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
 
 
-def _inline_of_set(world: World, change: Change) -> Iterator[Found]:
+def _inline_of_set(world: World, change: Change) -> Iterator[FoundRight]:
     holder = named_object(world, change, "permission_set_arn")
     return statements_of(world, change, "inline_policy", Kind.IDENTITY, holder)
 
 
-def _managed_of_set(world: World, change: Change) -> Iterator[Found]:
+def _managed_of_set(world: World, change: Change) -> Iterator[FoundRight]:
     holder = named_object(world, change, "permission_set_arn")
     for statement in managed_statements(get(change.at(world.phase), "managed_policy_arn")):
-        yield Found(Kind.IDENTITY, holder, statement, change)
+        yield FoundRight(Kind.IDENTITY, holder, statement, change)
 
 
-def _customer_managed_of_set(world: World, change: Change) -> Iterator[Found]:
+def _customer_managed_of_set(world: World, change: Change) -> Iterator[FoundRight]:
     """Each account has its own policy of this name."""
     names = at_path(change.at(world.phase), "customer_managed_policy_reference")
     shown = ", ".join(text(get(n, "name")) or show(n) for n in names) or "(known after apply)"
     statement = Statement(actions=(f"(all that each account's policy {shown} allows)",), unseen=True)
-    yield Found(Kind.IDENTITY, named_object(world, change, "permission_set_arn"), statement, change)
+    yield FoundRight(Kind.IDENTITY, named_object(world, change, "permission_set_arn"), statement, change)
 
 
-def _boundary_of_set(world: World, change: Change) -> Iterator[Found]:
+def _boundary_of_set(world: World, change: Change) -> Iterator[FoundRight]:
     """A boundary takes rights, so that it is told as a Deny: one that goes, or becomes another, may widen."""
     boundary = get(change.at(world.phase), "permissions_boundary")
     statement = Statement(effect="Deny", actions=(f"(all outside of the boundary {show(boundary)})",))
-    yield Found(Kind.IDENTITY, named_object(world, change, "permission_set_arn"), statement, change)
+    yield FoundRight(Kind.IDENTITY, named_object(world, change, "permission_set_arn"), statement, change)
 
 
-def _of_organization(world: World, change: Change) -> Iterator[Found]:
+def _of_organization(world: World, change: Change) -> Iterator[FoundRight]:
     if _limits(world, change):
         holder = Holder(world.plan.key(change), f"accounts under {name_of(change, world.phase)}")
         yield from statements_of(world, change, "content", Kind.IDENTITY, holder)
@@ -53,37 +53,37 @@ def _limits(world: World, change: Change) -> bool:
     return not isinstance(kind, str) or kind in _LIMITING
 
 
-def _attached_to_organization(world: World, change: Change) -> Iterator[Found]:
+def _attached_to_organization(world: World, change: Change) -> Iterator[FoundRight]:
     holder = named_object(world, change, "target_id")
     own = world.only_referred(change, "policy_id", {"aws_organizations_policy"})
     if own is None:
         policy_id = get(change.at(world.phase), "policy_id")
         named = f"(what the organization's policy {show(policy_id)} allows and denies)"
-        yield Found(Kind.IDENTITY, holder, Statement(actions=(named,), unseen=True), change)
+        yield FoundRight(Kind.IDENTITY, holder, Statement(actions=(named,), unseen=True), change)
     elif _limits(world, own):
         for found in statements_of(world, own, "content", Kind.IDENTITY, holder):
-            yield Found(Kind.IDENTITY, holder, found.statement, change)
+            yield FoundRight(Kind.IDENTITY, holder, found.statement, change)
 
 
-def _of_iot(world: World, change: Change) -> Iterator[Found]:
+def _of_iot(world: World, change: Change) -> Iterator[FoundRight]:
     holder = Holder(world.plan.key(change), f"whoever {name_of(change, world.phase)} is attached to")
     return statements_of(world, change, "policy", Kind.IDENTITY, holder)
 
 
-def _of_access_point(world: World, change: Change) -> Iterator[Found]:
+def _of_access_point(world: World, change: Change) -> Iterator[FoundRight]:
     holder = named_object(world, change, "details.name")
     for document in at_path(change.at(world.phase), "details.policy"):
         for statement in statements(document):
-            yield Found(Kind.RESOURCE, holder, statement, change)
+            yield FoundRight(Kind.RESOURCE, holder, statement, change)
 
 
-def _of_serverless(world: World, change: Change) -> Iterator[Found]:
+def _of_serverless(world: World, change: Change) -> Iterator[FoundRight]:
     """https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-data-access.html."""
     policy = get(change.at(world.phase), "policy")
     holder = Holder(world.plan.key(change), f"what {change.address} covers")
     for item in policy if isinstance(policy, list) else [policy]:
         for statement in _serverless(item):
-            yield Found(Kind.RESOURCE, holder, statement, change)
+            yield FoundRight(Kind.RESOURCE, holder, statement, change)
 
 
 def _serverless(item: Value) -> Iterator[Statement]:
@@ -99,7 +99,7 @@ def _serverless(item: Value) -> Iterator[Statement]:
         )
 
 
-OTHER_POLICIES: Mapping[str, Callable[[World, Change], Iterator[Found]]] = {
+OTHER_POLICIES: Mapping[str, Callable[[World, Change], Iterator[FoundRight]]] = {
     "aws_iot_policy": _of_iot,
     "aws_opensearchserverless_access_policy": _of_serverless,
     "aws_organizations_policy": _of_organization,

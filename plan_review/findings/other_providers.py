@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from plan_review.findings.declared import RightRule, at_path
-from plan_review.findings.found import Found, Kind, named_object
+from plan_review.findings.found import FoundRight, Kind, named_object
 from plan_review.findings.internet import is_wide
 from plan_review.findings.policies import Statement
 from plan_review.plan.model import Change, World
@@ -61,12 +61,12 @@ FIREWALLS = frozenset({"azurerm_network_security_group", "azurerm_network_securi
 OTHER_RIGHTS = frozenset({*GOOGLE_RIGHTS, *AZURE_RIGHTS})
 
 
-def read_google_rights(world: World, change: Change) -> Iterator[Found]:
+def read_google_rights(world: World, change: Change) -> Iterator[FoundRight]:
     """Who gets which role, of a member, a binding or a whole policy."""
     value = change.at(world.phase)
     holder = named_object(world, change, GOOGLE_RIGHTS[change.type])
     for statement in _policy(get(value, "policy_data")) if change.type.endswith("_policy") else [_binding(value)]:
-        yield Found(Kind.RESOURCE, holder, statement, change)
+        yield FoundRight(Kind.RESOURCE, holder, statement, change)
 
 
 def _policy(document: Value) -> Iterator[Statement]:

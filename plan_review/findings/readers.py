@@ -9,7 +9,7 @@ from plan_review.findings.acls import ACL_TYPES, read_acl
 from plan_review.findings.declared import RightRule, declared
 from plan_review.findings.declared_rights import DECLARED
 from plan_review.findings.exposed import EXPOSED
-from plan_review.findings.found import Found
+from plan_review.findings.found import FoundRight
 from plan_review.findings.iam import IamReader
 from plan_review.findings.other_policies import OTHER_POLICIES
 from plan_review.findings.other_providers import (
@@ -24,10 +24,10 @@ from plan_review.findings.unjudged import Question
 from plan_review.plan.model import Change, World
 
 #: Finds the statements of one object.
-RightsReader = Callable[[World, Change], Iterator[Found]]
+RightsReader = Callable[[World, Change], Iterator[FoundRight]]
 
 
-def _by_rules(world: World, change: Change, rules: tuple[RightRule, ...]) -> Iterator[Found]:
+def _by_rules(world: World, change: Change, rules: tuple[RightRule, ...]) -> Iterator[FoundRight]:
     for rule in rules:
         yield from declared(world, change, rule)
 

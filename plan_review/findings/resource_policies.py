@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from plan_review.findings.found import Found, Kind, left_to_aws, statements_of, target_of
+from plan_review.findings.found import FoundRight, Kind, left_to_aws, statements_of, target_of
 from plan_review.plan.model import Change, World
 from plan_review.plan.values import Unknown, get
 
@@ -78,7 +78,7 @@ RESOURCE_POLICIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def read_resource_policy(world: World, change: Change) -> Iterator[Found]:
+def read_resource_policy(world: World, change: Change) -> Iterator[FoundRight]:
     """The statements of the policies that an object of one of `RESOURCE_POLICIES` holds."""
     for attribute in RESOURCE_POLICIES[change.type]:
         value = get(change.at(world.phase), attribute)
@@ -91,7 +91,7 @@ def read_resource_policy(world: World, change: Change) -> Iterator[Found]:
 _USUAL = ("policy", "access_policy", "access_policies", "policy_document", "resource_policy")
 
 
-def read_unknown_type(world: World, change: Change) -> Iterator[Found]:
+def read_unknown_type(world: World, change: Change) -> Iterator[FoundRight]:
     """What can be seen of the rights that an object without a reader gives. It counts as not judged all the same."""
     if change.sides.mentions(b"polic"):
         for attribute in _USUAL:

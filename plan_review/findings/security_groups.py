@@ -80,7 +80,7 @@ def _marked(rule: GroupRule) -> GroupRule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Peer:
+class _RulePeer:
     label: str
     ranges: tuple[str, ...] = ()
     unknown: bool = False
@@ -98,20 +98,20 @@ class _PrefixLists:
             key = owner.address if owner is not None else text(named)
             self._entries.setdefault(key, []).extend(_texts(entry.at(world.phase), "cidr"))
 
-    def peer(self, change: Change, key: str, value: Value) -> _Peer:
+    def peer(self, change: Change, key: str, value: Value) -> _RulePeer:
         """A prefix list as a peer. One that isn't in the plan may hold everything."""
         label = f"prefix list {_plain(value)}"
         found = self._world.found(_PREFIX_LIST, "id", value) if isinstance(value, str) else None
         candidates = [found] if found else [c for c in self._world.referred(change, key) if c.type == _PREFIX_LIST]
         if len(candidates) != 1:
             service = self._service(change, key)
-            return _Peer(f"{label} ({service})") if service else _Peer(label, unknown=True)
+            return _RulePeer(f"{label} ({service})") if service else _RulePeer(label, unknown=True)
         held = candidates[0].at(self._world.phase) if candidates[0].managed else candidates[0].after
         cidrs = at_path(held, "entry.cidr") if candidates[0].managed else at_path(held, "entries.cidr")
         more = self._entries.get(candidates[0].address, []) + self._entries.get(text(value), [])
         unknown = any(isinstance(c, Unknown) for c in cidrs) or not (cidrs or more)
         ranges = tuple(c for c in cidrs if isinstance(c, str))
-        return _Peer(label, (*ranges, *more), unknown=unknown)
+        return _RulePeer(label, (*ranges, *more), unknown=unknown)
 
     def _service(self, change: Change, key: str) -> str:
         """The service of AWS that a list is of: it comes from an endpoint, or is looked up by AWS's name."""
@@ -170,22 +170,24 @@ def _of_block(
         )
 
 
-def _peers(world: World, lists: _PrefixLists, value: Value, change: Change) -> Iterator[_Peer]:
+def _peers(world: World, lists: _PrefixLists, value: Value, change: Change) -> Iterator[_RulePeer]:
     if isinstance(value, Unknown):
-        yield _Peer(_plain(value), unknown=True)
+        yield _RulePeer(_plain(value), unknown=True)
         return
     for key in (*_RANGES, *_LISTS, *_GROUPS):
         for peer in as_list(get(value, key)):
             if isinstance(peer, Unknown) and _only_computed(world, change, key):
                 continue
             if key in _GROUPS:
-                yield _Peer(f"security group {_plain(peer)}")
+                yield _RulePeer(f"security group {_plain(peer)}")
             elif key in _LISTS:
                 yield lists.peer(change, key, peer)
             else:
-                yield _Peer(_plain(peer), (peer,) if isinstance(peer, str) else (), unknown=not isinstance(peer, str))
+                yield _RulePeer(
+                    _plain(peer), (peer,) if isinstance(peer, str) else (), unknown=not isinstance(peer, str)
+                )
     if get(value, "self") is True:
-        yield _Peer("its own members")
+        yield _RulePeer("its own members")
 
 
 _RANGES = ("cidr_blocks", "ipv6_cidr_blocks", "cidr_ipv4", "cidr_ipv6")
