@@ -80,7 +80,7 @@ def plan(
         after: the row that was looked up last: the next look-ups go on behind it.
     """
     if affordable == 0:
-        return DeletionsPlan(by_sweeps=agreed)
+        return DeletionsPlan(by_sweeps=agreed if trusted else ())
     if len(new) <= affordable:
         asked, by_sweeps = _rotated(new, after), agreed[:0]
     elif trusted:
@@ -157,6 +157,7 @@ class Deletions:
         oldest = self._sweeps - PROOF_SWEEPS
         self._unlisted = {row: sweep for row, sweep in self._unlisted.items() if sweep >= oldest and _holds(rows, row)}
         self._under_way.clear()
+        self._gone.clear()  # what is left of a step that was cut off is no longer proof
         outcome = DeletionsOutcome(waiting=len(rows))
         try:
             self._decide(rows, before, outcome)
@@ -169,6 +170,7 @@ class Deletions:
 
     def _decide(self, rows: array[int], before: array[int], outcome: DeletionsOutcome) -> None:
         unlisted = sorted(self._unlisted)
+        found_before = frozenset(unlisted)
         new = [row for row in self._released(rows, before, outcome) if row not in self._unlisted]
         agreed = [row for row in new if _holds(before, row)]
         trusted = self._distrust.is_over(self._sweeps)
@@ -178,22 +180,25 @@ class Deletions:
         answers = self._look_up(chosen.look_up, outcome)
         if answers is None:
             return
-        by_sweeps: Sequence[int] = chosen.by_sweeps
-        if self._scanner.lookups_affordable == 0:
-            by_sweeps = agreed  # filters turned out to be of no use
-        elif any(answers[row] is Presence.PRESENT and row not in unlisted for row in answers):
-            self._scanner.doubt()
-            if by_sweeps:
-                self._distrust.begin(self._sweeps)
-                by_sweeps = []
         undecided = {row for row, presence in answers.items() if presence is Presence.UNDECIDED}
-        by_sweeps = [row for row in by_sweeps if row not in answers] + [row for row in agreed if row in undecided]
+        by_sweeps = {*chosen.by_sweeps, *(row for row in agreed if row in undecided)}
+        found = any(presence is Presence.PRESENT and row not in found_before for row, presence in answers.items())
+        if found:
+            self._scanner.doubt()
+            if chosen.by_sweeps:
+                self._distrust.begin(self._sweeps)
+        if found or not trusted:
+            by_sweeps.clear()
+        elif self._scanner.lookups_affordable == 0:
+            by_sweeps.update(agreed)  # filters turned out to be of no use
+        by_sweeps -= answers.keys() - undecided
         for row, known in self._missing_users(sorted(by_sweeps), outcome):
             self._confirm(row, known, outcome)
             if not self._gone and not self._on_page():
                 return
         self._report(outcome)
-        outcome.again = outcome.again or outcome.waiting > len(self._unlisted)
+        unlisted_waiting = sum(row not in answers for row in self._unlisted)
+        outcome.again = outcome.again or outcome.waiting > unlisted_waiting
 
     def _look_up(self, rows: Sequence[int], outcome: DeletionsOutcome) -> dict[int, Presence] | None:
         """Look users up and act on what is found; returns the answers by row, None: it is time to stop."""

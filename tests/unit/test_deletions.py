@@ -13,7 +13,7 @@ import pytest
 from adapter.cognito.base import Page
 from adapter.cognito.lookups import REQUESTS_MAX, THOROUGH_MAX
 from adapter.deletions import SAMPLE, DeletionsPlan, plan
-from adapter.errors import FilterRefusedError
+from adapter.errors import FilterRefusedError, StoreUnavailableError
 from tests.rig import REFUSED, MemoryPool, MemorySink, Rig
 
 PAGE = 60
@@ -80,6 +80,7 @@ def test_sweeps_that_were_wrong_are_not_believed_and_look_ups_go_round() -> None
 
 def test_where_filters_are_of_no_use_two_sweeps_decide_without_a_sample() -> None:
     assert plan(NEW, AGREED, [7], affordable=0, trusted=True, after=-1) == DeletionsPlan((), AGREED)
+    assert plan(NEW, AGREED, [7], affordable=0, trusted=False, after=-1) == DeletionsPlan((), ())
 
 
 def test_users_whom_the_listing_leaves_out_take_turns_in_what_is_left_or_in_a_quarter() -> None:
@@ -241,14 +242,7 @@ def test_a_user_whose_filters_are_refused_does_not_stop_the_look_ups_of_others(
     pool: MemoryPool, sink: MemorySink, state: Path
 ) -> None:
     names = filled(pool, 20)
-    list_users = pool.list_users
-
-    def picky(*, filter_: str | None = None, **rest: Any) -> Page:
-        if filter_ in {'username = "user-0"', 'sub = "sub-1"'}:
-            raise FilterRefusedError("not this one", code="InvalidParameterException")
-        return list_users(filter_=filter_, **rest)
-
-    pool.list_users = picky  # type: ignore[method-assign]
+    refuse_filters(pool, 'username = "user-0"', 'sub = "sub-1"')
     with Rig.start(pool, sink, state) as rig:
         rig.sweep()
         delete(pool, names[:5])
@@ -297,3 +291,69 @@ def test_deletions_whose_events_are_refused_are_not_looked_up_in_every_sweep(
         assert lookups(pool) == []
         assert rig.metrics.status()["deletions_waiting"] == 0
         assert rig.metrics.status()["undelivered"] == 5
+
+
+def refuse_filters(pool: MemoryPool, *filters: str) -> None:
+    """From now on the pool refuses these filters."""
+    list_users = pool.list_users
+
+    def picky(*, filter_: str | None = None, **rest: Any) -> Page:
+        if filter_ in filters:
+            raise FilterRefusedError("not this one", code="InvalidParameterException")
+        return list_users(filter_=filter_, **rest)
+
+    pool.list_users = picky  # type: ignore[method-assign]
+
+
+def test_one_complete_run_waits_for_the_second_sweep_whoever_else_is_left_out_of_the_listing(
+    pool: MemoryPool, sink: MemorySink, state: Path
+) -> None:
+    names = filled(pool, 20)
+    with Rig.start(pool, sink, state) as rig:
+        rig.sweep()
+    refuse_filters(pool, 'username = "user-0"', 'sub = "sub-1"')
+    pool.unlisted = set(names[5:10])
+    delete(pool, names[:1])
+    with Rig.start(pool, sink, state) as rig:
+        assert rig.service.run_once()
+    assert sink.told() == [("deleted", names[0])]
+
+
+def test_what_look_ups_said_before_a_fault_of_the_state_is_forgotten(
+    pool: MemoryPool, sink: MemorySink, state: Path, monkeypatch: Any
+) -> None:
+    """The user comes back before the next sweep."""
+    names = filled(pool, 5)
+    with Rig.start(pool, sink, state) as rig:
+        rig.sweep()
+        back = pool.users[names[0]]
+        delete(pool, names[:1])
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise StoreUnavailableError("the disk is full")
+
+        monkeypatch.setattr(rig.service._sweeper._deletions, "_on_page", refuse)
+        assert not rig.sweep()
+        monkeypatch.undo()
+        pool.users[names[0]] = back
+        rig.sweep()
+        rig.sweep()
+    assert sink.events == []
+
+
+def test_who_is_found_makes_two_sweeps_not_believed_although_filters_fail_then(
+    pool: MemoryPool, sink: MemorySink, state: Path
+) -> None:
+    names = filled(pool, 400)
+    with Rig.start(pool, sink, state) as rig:
+        rig.sweep()
+        slow_quota(rig)
+        pool.unlisted = set(names[:120])
+        rig.sweep()
+        refuse_filters(pool, *(f'{kind} = "{value}{number}"' for number in range(6, 400) for kind, value in KINDS))
+        for _ in range(5):
+            rig.sweep()
+        assert sink.events == []
+
+
+KINDS = (("username", "user-"), ("sub", "sub-"))
