@@ -57,8 +57,6 @@ docs: .docs-tools ## Build the docs site into build/site, checked: links, naviga
 docs-write: tools ## Write anew what the documents show of the code: tables, command lines, outputs
 	@$(RUN) python -m tools.tables
 	@$(RUN) python -m tools.reference
-	@$(RUN) python -m tools.event_schemas
-	@$(RUN) python -m tools.asyncapi
 	@$(RUN) python -m tools.walkthrough
 	@$(RUN) python -m demo.credentials_guide
 

@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml is generated, valid by AsyncAPI's own schema, and its schemas take what is sent."""
+"""docs/asyncapi.yaml is valid by AsyncAPI's own schema, its schemas take what is sent, and its examples are sent."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import yaml
 from hypothesis import given, settings
 from referencing import Registry, Resource
 
-from adapter.events import SYNC_TRIGGER
-from adapter.model import User
-from adapter.sinks.wire import batched, binary_headers
-from tests.unit.test_event_schemas import ROOT
+from adapter.events import SYNC_TRIGGER, USER_DELETED
+from adapter.model import Kind, User
+from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batched, binary_headers
+from tests.unit.test_event_schemas import EVENT_SCHEMA, ROOT, as_json, example
 from tests.unit.test_events import BUILDER, USERS, change
-from tools.asyncapi import document, text
 
 SPECIFICATION = ROOT / ".tools/npm/node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
-DOCUMENT = document()
-MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
 DOCS = ROOT / "docs"
+DOCUMENT = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
+MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
 
 
 REGISTRY: Registry[Any] = Registry().with_resources(
@@ -35,10 +34,31 @@ def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(here, registry=REGISTRY)
 
 
-def test_the_published_document_is_generated() -> None:
-    published = (DOCS / "asyncapi.yaml").read_text()
-    assert published == text(), "run: python -m tools.asyncapi"
-    assert yaml.safe_load(published) == json.loads(json.dumps(DOCUMENT))
+@pytest.mark.parametrize(
+    ("name", "type_", "kind"),
+    [("userChanged", SYNC_TRIGGER, Kind.UPDATED), ("userDeleted", USER_DELETED, Kind.DELETED)],
+)
+def test_the_headers_are_the_attributes_of_the_event(name: str, type_: str, kind: Kind) -> None:
+    message, event = MESSAGES[name], example(kind)
+    headers, attributes = message["headers"]["properties"], EVENT_SCHEMA["properties"]
+    assert message["name"] == headers["ce-type"]["const"] == type_
+    assert headers["content-type"] == attributes["datacontenttype"]
+    shared = [each for each in attributes if each not in {"data", "datacontenttype", "type"}]
+    assert {each: headers[f"ce-{each}"] for each in shared} == {each: attributes[each] for each in shared}
+    assert {each.removeprefix("ce-") for each in message["headers"]["required"]} == (
+        {*EVENT_SCHEMA["required"], "content-type"} - {"data", "datacontenttype"}
+    )
+    assert message["examples"] == [
+        {"name": kind, "headers": binary_headers(event), "payload": json.loads(event.data)},
+    ]
+
+
+def test_whole_events_are_sent_as_their_content_type_says() -> None:
+    sent = [{"name": kind, "payload": as_json(example(kind))} for kind in (Kind.UPDATED, Kind.DELETED)]
+    assert MESSAGES["event"]["examples"] == sent
+    assert MESSAGES["event"]["contentType"] == STRUCTURED_TYPE
+    assert MESSAGES["batch"]["contentType"] == BATCH_TYPE
+    assert MESSAGES["busEvent"]["examples"][0]["payload"]["detail"] == sent[0]["payload"]
 
 
 def test_it_is_valid_by_the_schema_of_asyncapi() -> None:

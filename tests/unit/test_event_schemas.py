@@ -1,4 +1,4 @@
-"""The published schemas are those of the code, take every event that it makes, and nothing else."""
+"""The published schemas have the names of the code, take every event that it makes, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,15 +14,31 @@ from msgspec.structs import replace
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7, DRAFT202012
 
+from adapter.arn import parse_pool_arn
+from adapter.changes import ANY_PART, ONLY_DATE
 from adapter.delivery.deadletter import dead_letter_event
 from adapter.events import SYNC_TRIGGER, USER_DELETED, EventBuilder
-from adapter.model import Kind, User
+from adapter.manifest.schema import schema as manifest_schema
+from adapter.model import Change, Event, Kind, KnownUser, User
 from adapter.sinks.base import Failed
+from adapter.sinks.wire import structured
 from tests.unit.test_events import BUILDER, DETECTOR, SCHEMA, USERS, change
-from tools.event_schemas import as_json, data_schema, event_schema, example, files
 
 ROOT = Path(__file__).parents[2]
-SCHEMAS = {name: json.loads(text) for name, text in files().items()}
+SCHEMAS = {
+    name: json.loads((ROOT / "schemas" / name).read_text())
+    for name in ("cloudevent.json", f"{SYNC_TRIGGER}.json", f"{USER_DELETED}.json")
+}
+EVENT_SCHEMA = SCHEMAS["cloudevent.json"]
+DATA_SCHEMAS = {type_: SCHEMAS[f"{type_}.json"] for type_ in (SYNC_TRIGGER, USER_DELETED)}
+JOHN = User(
+    username="johndoe",
+    attributes=(("sub", "0c1a9f9e-2f3b-4d59-9d0f-1b6f3f0b8a11"), ("email", "john@example.com")),
+    enabled=True,
+    status="CONFIRMED",
+    created_ms=1_641_031_200_000,
+    modified_ms=1_641_121_200_123,
+)
 REGISTRIES: dict[str, Registry[Any]] = {
     draft: Registry().with_resources(
         (name, Resource.from_contents({**schema, "$schema": uri}, default_specification=specification))
@@ -44,13 +60,54 @@ def validators(schema: dict[str, Any]) -> list[Any]:
     ]
 
 
-EVENT, *_ = EVENT_VALIDATORS = validators(event_schema())
-DATA_VALIDATORS = {type_: validators(data_schema(type_)) for type_ in (SYNC_TRIGGER, USER_DELETED)}
+EVENT, *_ = EVENT_VALIDATORS = validators(EVENT_SCHEMA)
+DATA_VALIDATORS = {type_: validators(schema) for type_, schema in DATA_SCHEMAS.items()}
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_the_published_schemas_are_generated(name: str) -> None:
-    assert (ROOT / "schemas" / name).read_text() == files()[name], "run: python -m tools.event_schemas"
+def example(kind: Kind) -> Event:
+    """An event of this kind about the same user, as the published examples show it."""
+    deleted = kind is Kind.DELETED
+    known = KnownUser(
+        username=JOHN.username,
+        sub=JOHN.sub,
+        digest=b"",
+        attributes=b"",
+        enabled=JOHN.enabled,
+        status=JOHN.status,
+        created_ms=JOHN.created_ms,
+        modified_ms=JOHN.modified_ms,
+    )
+    change = Change(
+        kind=kind,
+        username=JOHN.username,
+        event_id=f"0a1b2c3d-4e5f-8a6b-9c7d-8e9fa0b1c2d{list(Kind).index(kind)}",
+        time_ms=JOHN.modified_ms or 0,
+        user=None if deleted else JOHN,
+        before=known if deleted else None,
+        changed=("attributes", "status") if kind is Kind.UPDATED else (),
+    )
+    pool = parse_pool_arn("arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI")
+    return EventBuilder(pool=pool).build(change)
+
+
+def as_json(event: Event) -> Any:
+    """An event in the JSON format of CloudEvents."""
+    return json.loads(structured(event))
+
+
+def test_they_name_what_the_code_names() -> None:
+    properties = EVENT_SCHEMA["properties"]
+    assert properties["type"]["enum"] == [SYNC_TRIGGER, USER_DELETED]
+    assert properties["changetype"]["enum"] == [str(kind) for kind in Kind]
+    parts = "|".join((*ANY_PART, *ONLY_DATE))
+    assert properties["changed"]["pattern"] == f"^({parts})(,({parts}))*$"
+    assert properties["source"]["pattern"] == manifest_schema()["$defs"]["SourceSpec"]["properties"]["arn"]["pattern"]
+
+
+def test_the_examples_are_events_that_the_code_makes() -> None:
+    assert EVENT_SCHEMA["examples"] == [as_json(example(kind)) for kind in Kind]
+    for type_, kind in ((SYNC_TRIGGER, Kind.CREATED), (USER_DELETED, Kind.DELETED)):
+        assert DATA_SCHEMAS[type_]["examples"] == [json.loads(example(kind).data)]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -62,8 +119,7 @@ def test_they_are_valid_schemas_with_valid_examples(name: str) -> None:
 
 
 def test_they_promise_what_the_original_promises() -> None:
-    for type_ in (SYNC_TRIGGER, USER_DELETED):
-        ours = data_schema(type_)
+    for ours in DATA_SCHEMAS.values():
         assert ours["required"] == SCHEMA["required"]
         assert [*ours["properties"]] == [*SCHEMA["properties"]]
         assert ours["additionalProperties"] is SCHEMA["additionalProperties"] is False
