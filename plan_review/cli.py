@@ -67,8 +67,8 @@ def main(
     r"""Show what one or more plans do: rights, network, secrets, data at risk, cost, and every change.
 
     PLAN.json is the output of `terraform show -json PLANFILE` (or tofu); `-` reads it from stdin. Several plans, one
-    for each stack, are reviewed as one. A `cdk.tf.json` beside a plan fills in policies that are only known after
-    apply.
+    for each stack, are reviewed as one. A `cdk.tf.json` beside a plan is shown as an explanation of policies that are
+    only known after apply; it decides nothing.
 
     \b
     Exit code: 0 done and every gate passed, 1 a gate failed, 2 bad input.

@@ -217,6 +217,9 @@ def _secret_sentence(found: Review) -> str:
 
 def _cost_sentence(found: Review) -> str:
     before, after = found.cost.before, found.cost.after
+    if found.cost.not_priced and not found.cost.lines:
+        number = _count(len(found.cost.not_priced), "resource")
+        return f"Cost not estimated: no price for {number} that may cost something."
     text = f"About ${after:.0f} a month"
     if before and abs(after - before) >= 0.5:
         text += f" ({'+' if after > before else '-'}${abs(after - before):.0f})"

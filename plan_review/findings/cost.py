@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from plan_review.coverage import LOCAL_PROVIDERS, Trait, provider_of, traits
 from plan_review.findings import prices
 from plan_review.plan.model import Change, Phase, Plan, World
 from plan_review.plan.values import Unknown, Value, as_list, get, text
@@ -62,8 +63,23 @@ def cost(plan: Plan) -> Cost:
         for address in dict.fromkeys([*after, *before])
     ]
     lines.sort(key=lambda line: (-max(line.after, line.before), line.address))
-    unpriced = [c.label for c in plan.worlds[Phase.AFTER].managed() if c.type in prices.NOT_PRICED]
-    return Cost(tuple(lines), tuple(unpriced))
+    return Cost(tuple(lines), tuple(_unpriced(plan.worlds[Phase.AFTER])))
+
+
+def _unpriced(world: World) -> Iterator[str]:
+    """What may cost something that isn't in the estimate."""
+    for change in world.managed():
+        if change.type == "aws_ecs_service":
+            if not _on_fargate(world, change):
+                yield f"{change.label} (its tasks don't run on Fargate, or nothing says so)"
+        elif change.type not in prices.SIMPLE and change.type not in _SPECIAL and _may_cost(change.type):
+            yield change.label
+
+
+def _may_cost(kind: str) -> bool:
+    """Whether an object of a type may cost something; one that nobody here knows may."""
+    known = traits(kind)
+    return provider_of(kind) not in LOCAL_PROVIDERS if known is None else Trait.COSTS in known
 
 
 def _priced(world: World) -> Iterator[tuple[Change, _Amount]]:
@@ -85,7 +101,7 @@ def _priced(world: World) -> Iterator[tuple[Change, _Amount]]:
 
 def _service(world: World, change: Change) -> _Amount | None:
     value = change.at(world.phase)
-    if text(get(value, "launch_type")) == "EC2":
+    if not _on_fargate(world, change):
         return None
     task = _task_definition(world, change)
     definition = task.at(world.phase) if task is not None else None
@@ -105,6 +121,33 @@ def _service(world: World, change: Change) -> _Amount | None:
     address = " with a public IPv4 address" if public else ""
     tasks = f"{count:g} Fargate task{'' if count == 1 else 's'}"
     return _Amount(hourly * count * prices.HOURS_PER_MONTH, f"{tasks}, {size}{address}, all month")
+
+
+def _on_fargate(world: World, change: Change) -> bool:
+    """Whether it is certain that a service's tasks run on Fargate.
+
+    Without a launch type and capacity providers of its own, the cluster's default decides; without that, it is EC2:
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html.
+    """
+    value = change.at(world.phase)
+    launch = text(get(value, "launch_type"))
+    if launch:
+        return launch == "FARGATE"
+    own = as_list(get(value, "capacity_provider_strategy"))
+    if own:
+        return _all_fargate(own)
+    cluster = world.first_referred(change, "cluster", {"aws_ecs_cluster"})
+    named = cluster.name if cluster is not None else ""
+    for providers in world.objects("aws_ecs_cluster_capacity_providers"):
+        of_cluster = world.first_referred(providers, "cluster_name", {"aws_ecs_cluster"})
+        if (of_cluster.name if of_cluster is not None else "") == named:
+            return _all_fargate(as_list(get(providers.at(world.phase), "default_capacity_provider_strategy")))
+    return False
+
+
+def _all_fargate(strategy: list[Value]) -> bool:
+    names = [text(get(item, "capacity_provider")) for item in strategy]
+    return bool(names) and all(name in ("FARGATE", "FARGATE_SPOT") for name in names)
 
 
 def _task_definition(world: World, change: Change) -> Change | None:

@@ -70,34 +70,3 @@ DYNAMODB_STORAGE_GB = 0.25
 DYNAMODB_BACKUP_GB = 0.20
 DYNAMODB_WRITE_UNIT_HOUR = 0.00065
 DYNAMODB_READ_UNIT_HOUR = 0.00013
-
-#: Types that cost money by settings that this estimate has no prices for. Named, so that nobody takes 0 for free.
-NOT_PRICED = frozenset(
-    {
-        "aws_db_instance",
-        "aws_docdb_cluster_instance",
-        "aws_eks_cluster",
-        "aws_eks_node_group",
-        "aws_elasticache_cluster",
-        "aws_elasticache_replication_group",
-        "aws_instance",
-        "aws_autoscaling_group",
-        "aws_kinesis_stream",
-        "aws_kinesis_firehose_delivery_stream",
-        "aws_msk_cluster",
-        "aws_mq_broker",
-        "aws_neptune_cluster_instance",
-        "aws_opensearch_domain",
-        "aws_ebs_volume",
-        "aws_rds_cluster_instance",
-        "aws_redshift_cluster",
-        "aws_cloudfront_distribution",
-        "aws_api_gateway_rest_api",
-        "aws_apigatewayv2_api",
-        "aws_sfn_state_machine",
-        "aws_transfer_server",
-        "aws_vpn_connection",
-        "aws_ec2_transit_gateway",
-        "aws_fsx_lustre_file_system",
-    }
-)

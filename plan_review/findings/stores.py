@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plan_review.coverage import Trait, traits
 from plan_review.plan.model import Action, Change, Plan
 from plan_review.plan.values import get
 
@@ -44,6 +46,13 @@ _LOST: Mapping[str, str] = {
 }
 
 
+#: Words in the names of types of other providers that hold data.
+_STORE = re.compile(
+    r"database|sql|bucket|storage|disk|volume|snapshot|backup|table|cosmosdb|redis|bigquery|spanner|firestore|vault|secret"
+    r"|kms|key_ring|file_?share|filestore|registry|persistent|topic|queue|log_analytics|elastic|mongo"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
     """A store that is destroyed or replaced."""
@@ -59,10 +68,19 @@ class Risk:
 def data_at_risk(plan: Plan) -> list[Risk]:
     """Stores whose data the plan (or one that Terraform defers) would lose."""
     return [
-        Risk(plan=c.plan, address=c.address, action=c.action, lost=_LOST[c.type], note=_note(c))
+        Risk(plan=c.plan, address=c.address, action=c.action, lost=lost, note=_note(c))
         for c in (*plan.changes, *plan.deferred)
-        if c.managed and c.type in _LOST and c.destroys
+        if c.managed and c.destroys and (lost := _lost(c.type))
     ]
+
+
+def _lost(kind: str) -> str:
+    """What is lost with an object of a type, in words, or nothing."""
+    if kind in _LOST:
+        return _LOST[kind]
+    known = traits(kind)
+    holds = Trait.HOLDS_DATA in known if known is not None else bool(_STORE.search(kind))
+    return "what it holds" if holds else ""
 
 
 def _note(change: Change) -> str:
