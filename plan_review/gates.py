@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
+
+from plan_review.baseline import Acceptance
 from plan_review.findings.grants import Grant, Standing
+from plan_review.findings.network import Exposure
 from plan_review.findings.unjudged import Question
-from plan_review.plan.model import Action, Change
+from plan_review.plan.model import Action, Change, Invocation
 from plan_review.report import Review
 from plan_review.sentences import grant_sentence
 from plan_review.verdict import invocation_text
@@ -22,30 +27,96 @@ class GateError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Breach:
+    """One thing that breaks a rule."""
+
+    rule: str
+    #: The object, or whom it concerns.
+    where: str
+    #: The whole sentence.
+    text: str
+    #: What it is: the same in another plan, different for one that goes further.
+    identity: tuple[str, ...]
+    #: It can be accepted by a baseline: a plan that doesn't show everything can't.
+    acceptable: bool = True
+    #: Why it doesn't count.
+    accepted: Acceptance | None = None
+
+    @property
+    def id(self) -> str:
+        """By which a baseline accepts it, 16 hexadecimal digits; "" when it can't be accepted."""
+        if not self.acceptable:
+            return ""
+        # 64 bits: nobody finds a name whose breach has the id of one that is accepted.
+        return hashlib.sha256(msgspec.json.encode((self.rule, *self.identity))).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """One gate's answer."""
 
     rule: str
-    passed: bool
-    #: One sentence for each thing that breaks the rule.
-    reasons: tuple[str, ...]
-    #: What to do about it; "" when it passed.
-    remedy: str = ""
+    #: Everything that breaks the rule, what is accepted included.
+    breaches: tuple[Breach, ...]
+    #: What to do about what breaks it.
+    how_to_pass: str = ""
+
+    @property
+    def failing(self) -> tuple[Breach, ...]:
+        """What breaks the rule and nobody accepted."""
+        return tuple(b for b in self.breaches if b.accepted is None)
+
+    @property
+    def accepted(self) -> tuple[Breach, ...]:
+        """What breaks the rule and is accepted for now."""
+        return tuple(b for b in self.breaches if b.accepted is not None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing breaks the rule that isn't accepted."""
+        return not self.failing
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """One sentence for each thing that makes it fail; of very many, the number of the others."""
+        failing = self.failing
+        kept = [b.text for b in failing[:REASONS_MAX]]
+        if len(failing) > REASONS_MAX:
+            kept.append(f"and {len(failing) - REASONS_MAX} more")
+        return tuple(kept)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; "" when it passed."""
+        return "" if self.passed else self.how_to_pass
 
 
 #: Types whose objects are revisions: a new one takes nothing away but the possibility to start the old one.
 _REVISIONS = frozenset({"aws_ecs_task_definition", "aws_lambda_layer_version"})
 
 
-def _no_destroy(found: Review) -> list[str]:
-    everything = (*found.changes, *found.deferred)
-    reasons = [
-        _destroyed(c)
-        for c in everything
-        if (c.destroys or "delete" in c.raw_actions) and not (c.action is Action.REPLACE and c.type in _REVISIONS)
+def _no_destroy(found: Review) -> list[Breach]:
+    rule = "no-destroy"
+    return [
+        *(
+            Breach(rule, c.label, _destroyed(c), _identity(c))
+            for c in (*found.changes, *found.deferred)
+            if (c.destroys or "delete" in c.raw_actions) and not (c.action is Action.REPLACE and c.type in _REVISIONS)
+        ),
+        *(
+            Breach(rule, i.label, f"{i.label} {invocation_text(i)}: what it does is not in the plan", _called(i))
+            for i in found.invocations
+        ),
+        *_unfinished(rule, found),
     ]
-    reasons += [f"{i.label} {invocation_text(i)}: what it does is not in the plan" for i in found.invocations]
-    return [*reasons, *_unfinished(found)]
+
+
+def _identity(change: Change) -> tuple[str, ...]:
+    return (change.plan, change.address, change.provider, change.action.value, change.deposed)
+
+
+def _called(invocation: Invocation) -> tuple[str, ...]:
+    return (invocation.plan, invocation.address, invocation_text(invocation))
 
 
 def _destroyed(change: Change) -> str:
@@ -57,8 +128,16 @@ def _destroyed(change: Change) -> str:
     return f"{change.label}:{old} is destroyed{why}" if not old else f"{old.strip()} {change.label} is destroyed"
 
 
-def _no_iam_widening(found: Review) -> list[str]:
-    return [*(_widened(g) for g in found.widening), *_unjudged(found, Question.RIGHTS), *_unfinished(found)]
+def _no_iam_widening(found: Review) -> list[Breach]:
+    rule = "no-iam-widening"
+    return [
+        *(
+            Breach(rule, g.source, _widened(g), (g.plan, g.key, g.standing.value, grant_sentence(g)))
+            for g in found.widening
+        ),
+        *_unjudged(rule, found, Question.RIGHTS),
+        *_unfinished(rule, found),
+    ]
 
 
 def _widened(grant: Grant) -> str:
@@ -66,35 +145,59 @@ def _widened(grant: Grant) -> str:
     return f"{goes}{grant_sentence(grant)} [{grant.source}]"
 
 
-def _no_public(found: Review) -> list[str]:
-    reasons = [
-        f"{e.address}: {e.what}{' (as before this plan)' if e.already else ''}"
-        f"{' (not certain before apply)' if e.unknown else ''}"
-        for e in found.public
-    ]
-    return [*reasons, *_unjudged(found, Question.NETWORK), *_unfinished(found)]
-
-
-def _unjudged(found: Review, question: Question) -> list[str]:
-    return [f"{u.where}: {u.why}" for u in found.lacks(question)]
-
-
-def _no_plaintext_secret(found: Review) -> list[str]:
-    return [*(f"{p.address}: {p.path} holds {p.why} in clear" for p in found.leaks), *_unfinished(found)]
-
-
-def _unfinished(found: Review) -> list[str]:
+def _no_public(found: Review) -> list[Breach]:
+    rule = "no-public"
     return [
-        f"the plan{f' {p.label}' if p.label else ''} failed half way, so it doesn't show everything"
+        *(Breach(rule, e.address, _open(e), (e.plan, e.address, e.what)) for e in found.public),
+        *_unjudged(rule, found, Question.NETWORK),
+        *_unfinished(rule, found),
+    ]
+
+
+def _open(exposure: Exposure) -> str:
+    before = " (as before this plan)" if exposure.already else ""
+    unknown = " (not certain before apply)" if exposure.unknown else ""
+    return f"{exposure.address}: {exposure.what}{before}{unknown}"
+
+
+def _unjudged(rule: str, found: Review, question: Question) -> list[Breach]:
+    return [Breach(rule, u.where, f"{u.where}: {u.why}", (u.type, *u.addresses)) for u in found.lacks(question)]
+
+
+def _no_plaintext_secret(found: Review) -> list[Breach]:
+    rule = "no-plaintext-secret"
+    return [
+        *(
+            Breach(
+                rule,
+                p.address,
+                f"{p.address}: {p.path} holds {p.why} in clear",
+                (p.plan, p.address, p.path, p.why),
+            )
+            for p in found.leaks
+        ),
+        *_unfinished(rule, found),
+    ]
+
+
+def _unfinished(rule: str, found: Review) -> list[Breach]:
+    return [
+        Breach(
+            rule,
+            p.label or "plan",
+            f"the plan{f' {p.label}' if p.label else ''} failed half way, so it doesn't show everything",
+            (),
+            acceptable=False,
+        )
         for p in found.plans
         if p.errored
     ]
 
 
-_RULES: Mapping[str, tuple[Callable[[Review], list[str]], str]] = {
+_RULES: Mapping[str, tuple[Callable[[Review], list[Breach]], str]] = {
     "no-destroy": (
         _no_destroy,
-        "keep the object (undo the change, or add a `moved` block), or let somebody approve the loss",
+        "keep the object (undo the change, or add a moved block), or let somebody approve the loss",
     ),
     "no-iam-widening": (
         _no_iam_widening,
@@ -106,7 +209,9 @@ _RULES: Mapping[str, tuple[Callable[[Review], list[str]], str]] = {
         "refer to a secret by its ARN instead of writing its value, or use a write-only attribute",
     ),
 }
-RULES = (*_RULES, "only=ADDRESS")
+#: The rules that need no argument.
+NAMED_RULES = tuple(_RULES)
+RULES = (*NAMED_RULES, "only=ADDRESS")
 
 
 def parse_rules(texts: Sequence[str]) -> tuple[str, ...]:
@@ -127,40 +232,49 @@ def _split(text: str) -> list[str]:
     return re.findall(r"(?:\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]])*\]|[^,\[]|\[)+", text)
 
 
-def judge(found: Review, rules: Sequence[str]) -> tuple[GateResult, ...]:
-    """Apply the rules; all `only=` together are one rule: a change must match one of them."""
+def judge(
+    found: Review, rules: Sequence[str], accepted: Mapping[str, Acceptance] | None = None
+) -> tuple[GateResult, ...]:
+    """Apply the rules; all `only=` together are one rule: a change must match one of them.
+
+    Args:
+        found: the review.
+        rules: what `parse_rules` made.
+        accepted: by the id of a breach, why it doesn't count.
+    """
+    known = accepted or {}
     results = []
     for rule in rules:
         if rule.startswith("only="):
             continue
         check, remedy = _RULES[rule]
-        results.append(_result(rule, check(found), remedy))
+        results.append(GateResult(rule, _accept(check(found), known), remedy))
     globs = [rule.removeprefix("only=") for rule in rules if rule.startswith("only=")]
     if globs:
-        results.append(_result(f"only={','.join(globs)}", _others(found, globs), "plan only what was agreed on"))
+        breaches = _accept(_others(found, globs), known)
+        results.append(GateResult(f"only={','.join(globs)}", breaches, "plan only what was agreed on"))
     return tuple(results)
 
 
-def _result(rule: str, reasons: list[str], remedy: str) -> GateResult:
-    kept = reasons[:REASONS_MAX]
-    if len(reasons) > REASONS_MAX:
-        kept.append(f"and {len(reasons) - REASONS_MAX} more")
-    return GateResult(rule, not reasons, tuple(kept), remedy if reasons else "")
+def _accept(breaches: Sequence[Breach], known: Mapping[str, Acceptance]) -> tuple[Breach, ...]:
+    return tuple(replace(b, accepted=known[b.id]) if b.id in known else b for b in breaches)
 
 
-def _others(found: Review, globs: Sequence[str]) -> list[str]:
+def _others(found: Review, globs: Sequence[str]) -> list[Breach]:
     patterns = [_glob(g) for g in globs]
-    reasons = [
-        f"{c.label} is to {_verb(c)}, and no only= names it"
-        for c in (*found.changes, *found.deferred)
-        if not any(p.fullmatch(c.address) for p in patterns)
+    return [
+        *(
+            Breach("only", c.label, f"{c.label} is to {_verb(c)}, and no only= names it", _identity(c))
+            for c in (*found.changes, *found.deferred)
+            if not any(p.fullmatch(c.address) for p in patterns)
+        ),
+        *(
+            Breach("only", i.label, f"{i.label} {invocation_text(i)}, and no only= names it", _called(i))
+            for i in found.invocations
+            if not any(p.fullmatch(i.address) for p in patterns)
+        ),
+        *_unfinished("only", found),
     ]
-    reasons += [
-        f"{i.label} {invocation_text(i)}, and no only= names it"
-        for i in found.invocations
-        if not any(p.fullmatch(i.address) for p in patterns)
-    ]
-    return reasons + _unfinished(found)
 
 
 def _verb(change: Change) -> str:

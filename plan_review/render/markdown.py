@@ -2,190 +2,169 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment
 
 from plan_review.findings import prices
-from plan_review.findings.found import Kind
-from plan_review.findings.grants import Grant, Standing
+from plan_review.findings.grants import Grant
+from plan_review.findings.policies import Statement
 from plan_review.gates import GateResult
-from plan_review.plan.diff import field_changes
-from plan_review.plan.model import Action, Change
-from plan_review.render.escape import clip, code, markdown
+from plan_review.render import escape
+from plan_review.render.environment import environment, trusted
+from plan_review.render.fields import shown_fields
+from plan_review.render.fit import Fitted, Rows, RowWriter, fit
 from plan_review.render.graph import picture
 from plan_review.render.svg import mermaid
 from plan_review.report import Review
 from plan_review.sentences import SIGNS, VERBS, change_notes, conditions_text, flow_sentence, money
 from plan_review.verdict import by_holder, findings, tones
 
-#: GitHub takes comments of 65,536 characters; what doesn't fit is left out section by section, and said so.
-LENGTH_MAX = 60_000
-_VALUE_MAX = 160
-_ROWS_MAX = 100
-_ICONS = {"good": "✅", "warn": "⚠️", "bad": "❌"}
-_STANDINGS = {Standing.ADDED: "**new**", Standing.KEPT: "as before", Standing.REMOVED: "~~taken away~~"}
+#: GitHub takes comments of 65,536 characters; a workflow may want to add a line of its own.
+LENGTH_MAX = 65_000
+#: Room for the line that says what was left out.
+_NOTE_MAX = 1_000
+_NAME_MAX = 300
+_ICONS = {"good": trusted("✅"), "warn": trusted("⚠️"), "bad": trusted("❌")}
 
 
-def render(found: Review, gates: Sequence[GateResult] = ()) -> str:
-    """The whole comment."""
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A row of rights; the first of its holder has the title."""
+
+    grant: Grant
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Something to be shown, and the template's macro for it."""
+
+    macro: str
+    item: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: str
+    rows: Sequence[_Row]
+    unfolded: bool = False
+    above: str = ""
+    below: str = ""
+    weight: int = 1
+
+
+def render(found: Review, gates: Sequence[GateResult] = (), notes: Sequence[str] = ()) -> str:
+    """The whole comment.
+
+    Args:
+        found: the review.
+        gates: results of gates, shown right below the verdict.
+        notes: what else is to be said of the gates.
+    """
+    macros: Any = _environment().get_template("review.md.j2").module
     first, *rest = tones(found)
-    head = [f"## Plan review: {markdown(first[1])}", ""]
-    head += [f"- {_ICONS[tone]} {markdown(sentence)}" for tone, sentence in rest]
-    head += ["", *_gates(gates)]
-    parts = ["\n".join(head)]
-    sections = [
-        ("Needs a look", list(_attention(found)), True),
-        ("Who may do what", list(_rights(found)), False),
-        ("Network", list(_network(found)), False),
-        ("Secrets", list(_secrets(found)), False),
-        (f"Cost: about ${found.cost.after:,.0f} a month", list(_cost(found)), False),
-        ("Picture", _picture(found), False),
-        ("Changes", list(_changes(found)), False),
+    sentences = [*rest, *(("warn", note) for note in notes)]
+    head = str(macros.head(first[1], sentences[:30])).lstrip("\n")
+    written = [
+        Rows(s.title, s.rows, _writer(macros, s.rows), _framer(s), s.above, s.below, s.weight)
+        for s in _sections(found, gates)
+        if s.rows
     ]
-    left = LENGTH_MAX - len(parts[0])
-    omitted = []
-    for title, lines, open_ in sections:
-        if not lines:
-            continue
-        text = _section(title, lines, unfolded=open_)
-        if len(text) > left:
-            omitted.append(title)
-            continue
-        left -= len(text)
-        parts.append(text)
-    if omitted:
-        parts.append(
-            f"*Left out, because a comment may not be longer: {', '.join(omitted)}. The HTML review has it all.*\n"
-        )
-    return "\n".join(parts)
+    fitted = fit(written, LENGTH_MAX - len(head) - _NOTE_MAX)
+    return "\n".join([head, *(f.text for f in fitted if f.text), *_left_out(fitted)])
 
 
-def _section(title: str, lines: list[str], *, unfolded: bool) -> str:
-    body = "\n".join(lines)
-    opened = " open" if unfolded else ""
-    return f"<details{opened}><summary><b>{title}</b></summary>\n\n{body}\n\n</details>\n"
+def _writer(macros: Any, rows: Sequence[_Row]) -> RowWriter:
+    def write(index: int, *, short: bool) -> str:
+        row = rows[index]
+        return str(getattr(macros, row.macro)(row.item, short)).rstrip("\n") + "\n"
+
+    return write
 
 
-def _gates(gates: Sequence[GateResult]) -> Iterator[str]:
-    if not gates:
-        return
-    for gate in gates:
-        icon, word = (_ICONS["good"], "passed") if gate.passed else (_ICONS["bad"], "failed")
-        yield f"- {icon} gate {code(gate.rule)} {word}"
-        for reason in gate.reasons:
-            yield f"  - {markdown(reason)}"
-        if gate.remedy:
-            yield f"  - What to do: {markdown(gate.remedy)}."
-    yield ""
+def _framer(section: _Section) -> Callable[[str], str]:
+    opened = " open" if section.unfolded else ""
+    return lambda body: f"<details{opened}><summary><b>{section.title}</b></summary>\n\n{body}\n</details>\n"
 
 
-def _attention(found: Review) -> Iterator[str]:
-    listed = findings(found)
-    for finding in listed[:_ROWS_MAX]:
-        yield f"- {_ICONS[finding.tone]} {code(finding.where)} {markdown(clip(finding.what, 300))}"
-    yield from _more(len(listed), "- ")
+def _left_out(fitted: Sequence[Fitted]) -> Iterator[str]:
+    told = []
+    for section in fitted:
+        parts = [f"{section.omitted} rows"] if section.omitted else []
+        parts += [f"details of {section.shortened} rows"] if section.shortened else []
+        if parts:
+            told.append(f"{section.title} ({', '.join(parts)})")
+    if told:
+        yield f"*Left out, because a comment may not be longer: {'; '.join(told)}. The HTML review has more.*\n"
 
 
-def _rights(found: Review) -> Iterator[str]:
-    for (kind, holder), members in by_holder(found)[:_ROWS_MAX]:
-        yield f"**{markdown(holder)}** {kind.value}"
-        yield ""
-        for grant in members:
-            yield f"- {_grant(grant)}"
-        yield ""
-
-
-def _grant(grant: Grant) -> str:
-    statement = grant.statement
-    words = [_STANDINGS[grant.standing]]
-    if not statement.allows:
-        words.append("**forbidden:**")
-    if grant.kind is not Kind.IDENTITY:
-        who = ["anyone" if p in ("*", "AWS *") else p for p in statement.principals] or ["nobody"]
-        words.append(("everybody except " if statement.not_principals else "") + _codes(who))
-    words.append(("everything except " if statement.not_actions else "") + _codes(statement.actions))
-    if grant.kind is Kind.IDENTITY and statement.resources:
-        words.append(("on everything except " if statement.not_resources else "on ") + _codes(statement.resources))
-    if statement.conditions:
-        words.append(f"if {code(conditions_text(statement))}")
-    if grant.marks and grant.standing is not Standing.REMOVED:
-        words.append(f"⚠️ {markdown(', '.join(grant.marks))}")
-    return " ".join(words)
-
-
-def _codes(items: Sequence[str]) -> str:
-    shown = [code(clip(item, _VALUE_MAX)) for item in items[:20]]
-    if len(items) > len(shown):
-        shown.append(f"and {len(items) - len(shown)} more")
-    return " ".join(shown)
-
-
-def _network(found: Review) -> Iterator[str]:
-    for exposure in found.public[:_ROWS_MAX]:
-        yield f"- ❌ {code(exposure.address)} {markdown(exposure.what)}{' (as before)' if exposure.already else ''}"
-    for flow in found.flows[:_ROWS_MAX]:
-        told = f" ({markdown(flow.description)})" if flow.description else ""
-        yield f"- {'as before' if flow.kept else '**new**'} {code(flow_sentence(flow))}{told}"
-    yield from _more(len(found.flows), "- ")
-    for address in found.network.public_addresses[:_ROWS_MAX]:
-        yield f"- {code(address)}: public IPv4 address, reachable only as far as a rule lets somebody in"
-
-
-def _secrets(found: Review) -> Iterator[str]:
-    for leak in found.secrecy.plain[:_ROWS_MAX]:
-        gone = "" if leak.after else " (the plan removes it; change that secret all the same)"
-        yield f"- ❌ {code(leak.address)} {code(leak.path)} holds {markdown(leak.why)} in clear{gone}"
-    for address, attribute in found.secrecy.in_state[:_ROWS_MAX]:
-        yield f"- ⚠️ {code(address)}: Terraform's state will hold its {code(attribute)} in clear"
-    for address, where in found.secrecy.stores[:_ROWS_MAX]:
-        yield f"- {code(address)}: {markdown(where)}"
-
-
-def _cost(found: Review) -> Iterator[str]:
-    if found.cost.lines:
-        yield "| A month | What | How it comes about |"
-        yield "|---:|---|---|"
-    for line in found.cost.lines[:_ROWS_MAX]:
-        was = f" (was {money(line.before)})" if abs(line.after - line.before) >= 0.005 and line.before else ""
-        yield f"| {markdown(money(line.after) + was)} | {code(line.address)} | {markdown(line.basis)} |"
-    yield ""
-    yield f"List prices of {prices.REGION}, {prices.AS_OF}; other regions differ. Without traffic, tax and free tier."
-    for address in found.cost.not_priced[:_ROWS_MAX]:
-        yield f"- {code(address)} costs money, but there is no price for it here"
-
-
-def _picture(found: Review) -> list[str]:
+def _sections(found: Review, gates: Sequence[GateResult]) -> Iterator[_Section]:
+    yield _Section("Gates", _rows("gate", gates), unfolded=True, weight=3)
+    yield _Section("Needs a look", _rows("finding", findings(found)), unfolded=True, weight=3)
+    yield _Section("Who may do what", _rows("statement", list(_statements(found))), weight=2)
+    network = [
+        *_rows("exposure", found.public),
+        *_rows("flow", found.flows),
+        *_rows("link", found.network.links),
+        *_rows("public_address", found.network.public_addresses),
+    ]
+    yield _Section("Network", network)
+    secrets = [
+        *_rows("leak", found.secrecy.plain),
+        *_rows("in_state", found.secrecy.in_state),
+        *_rows("store", found.secrecy.stores),
+    ]
+    yield _Section("Secrets", secrets)
+    table = "| A month | What | How it comes about |\n|---:|---|---|\n"
+    caveat = f"List prices of {prices.REGION}, {prices.AS_OF}; other regions differ. Without traffic, tax, free tier."
+    title = f"Cost: about ${found.cost.after:,.0f} a month"
+    yield _Section(title, _rows("cost_line", found.cost.lines), above=table, below=f"\n{caveat}\n")
+    yield _Section("Not priced", _rows("not_priced", found.cost.not_priced))
     diagram = mermaid(picture(found.plans))
-    return ["```mermaid", diagram, "```"] if diagram else []
+    yield _Section("Picture", _rows("diagram", [trusted(diagram)] if diagram else []))
+    yield _Section("Changes", _rows("change", found.changes), weight=4)
+    yield _Section("Left to a later run", _rows("change", found.deferred), weight=2)
+    others = f"\n{found.other_drift} other objects changed in ways that this plan doesn't depend on.\n"
+    below = others if found.other_drift else ""
+    yield _Section("Changed outside of Terraform", _rows("drift", found.drift), below=below)
+    yield _Section("Outputs", _rows("change", found.outputs))
 
 
-def _changes(found: Review) -> Iterator[str]:
-    listed = (*found.changes, *found.deferred)
-    for change in listed[:_ROWS_MAX]:
-        yield _headline(change)
-        if change.action in (Action.UPDATE, Action.REPLACE):
-            yield from _fields(change)
-    yield from _more(len(listed), "- ")
-    for change in found.drift[:_ROWS_MAX]:
-        yield f"- changed outside of Terraform: {code(change.label)}"
-        yield from _fields(change)
-    for change in found.outputs[:_ROWS_MAX]:
-        yield _headline(change)
+def _rows(macro: str, items: Sequence[Any]) -> list[_Row]:
+    return [_Row(macro, item) for item in items]
 
 
-def _headline(change: Change) -> str:
-    notes = change_notes(change)
-    told = f": {markdown('; '.join(notes))}" if notes else ""
-    return f"- {code(SIGNS[change.action])} {VERBS[change.action]} {code(change.label)}{told}"
+def _statements(found: Review) -> Iterator[_Statement]:
+    for (_, holder), members in by_holder(found):
+        for index, grant in enumerate(members):
+            yield _Statement(grant, "" if index else holder)
 
 
-def _fields(change: Change) -> Iterator[str]:
-    for item in field_changes(change)[:30]:
-        old = code(clip(item.old, _VALUE_MAX)) if item.old is not None else "nothing"
-        new = code(clip(item.new, _VALUE_MAX)) if item.new is not None else "nothing"
-        forced = " **forces the replacement**" if item.forces_replacement else ""
-        yield f"  - {code(item.path)}: {old} → {new}{forced}"
+def _who(statement: Statement) -> tuple[str, ...]:
+    return tuple("anyone" if p in ("*", "AWS *") else p for p in statement.principals) or ("nobody",)
 
 
-def _more(number: int, lead: str) -> Iterator[str]:
-    if number > _ROWS_MAX:
-        yield f"{lead}… and {number - _ROWS_MAX} more"
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return environment(
+        "markdown",
+        filters={
+            "code": lambda text, length=_NAME_MAX: trusted(escape.code(escape.clip(str(text), length))),
+            "cell": lambda text, length=_NAME_MAX: trusted(escape.cell(escape.clip(str(text), length))),
+        },
+        names={
+            "icons": _ICONS,
+            "who": _who,
+            "signs": SIGNS,
+            "verbs": VERBS,
+            "money": money,
+            "shown_fields": shown_fields,
+            "change_notes": change_notes,
+            "conditions_text": conditions_text,
+            "flow_sentence": flow_sentence,
+        },
+    )
