@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from plan_review.findings import prices
 from plan_review.findings.found import Kind
 from plan_review.findings.grants import Grant
+from plan_review.findings.unjudged import Question
 from plan_review.gates import GateResult
 from plan_review.plan.diff import field_changes
 from plan_review.plan.model import Action, Change
@@ -97,6 +98,12 @@ def _grants(found: Review) -> Iterator[str]:
         yield f"{holder} {kind}"
         for grant in members:
             yield from _grant(grant)
+    yield from _not_judged(found, Question.RIGHTS)
+
+
+def _not_judged(found: Review, question: Question) -> Iterator[str]:
+    for lacking in found.lacks(question):
+        yield f"  ! {lacking.where}: {lacking.why}"
 
 
 def _grant(grant: Grant) -> Iterator[str]:
@@ -121,6 +128,7 @@ def _network(found: Review) -> Iterator[str]:
         yield f"  {'=' if link.kept else '+'} {link.address}: {link.what}"
     for address in found.network.public_addresses:
         yield f"    {address}: public IPv4 address; reachable only as far as the rules above let somebody in"
+    yield from _not_judged(found, Question.NETWORK)
 
 
 def _secrets(found: Review) -> Iterator[str]:
