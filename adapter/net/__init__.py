@@ -1,1 +1,1 @@
-"""HTTP on the network: the server of probes, metrics and the status page."""
+"""HTTP on the network: the client of users and events, and the server of probes, metrics and the status page."""
