@@ -8,10 +8,9 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -19,14 +18,18 @@ from urllib.parse import unquote, urlsplit
 from adapter.arn import Arn, PoolArn, parse_arn
 from adapter.doctor.check import Check, fail, ok, skip, warn
 from adapter.errors import ConfigError
-from adapter.http1 import BadAnswerError, ConnectError, Connection, Limits, Route
 from adapter.model import Event
+from adapter.net.faults import FaultKind, TransferError
+from adapter.net.http_client import HttpClient
+from adapter.net.origin import Limits
+from adapter.net.trust import TrustStore
 from adapter.sinks.base import Delivered, Sink
 from adapter.terminal import printable
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from adapter.sinks.address import Address
     from adapter.sinks.options import HttpOptions
 
 #: The type of the event of `--send`: consumers that look at types leave it alone.
@@ -93,20 +96,38 @@ def _http(plan: SinkPlan) -> Iterator[Check]:
     except ConfigError as error:
         yield from (fail(plan.name, problem) for problem in error.problems)
         return
-    route = address.route
-    via = route.host if route.host == urlsplit(address.target).hostname else f"the proxy {route.host}"
-    yield from _resolved(plan.name, route.host, route.port, via)
+    origin = address.origin
+    url = urlsplit(origin.proxy.url if origin.proxy else origin.url)
+    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    via = f"the proxy {host}" if origin.proxy else host
+    yield from _resolved(plan.name, host, port, via)
     try:
-        sock = route.connect(plan.limit_s / 3)
-    except ConnectError as error:
-        yield _unconnected(plan.name, error.cause, route)
+        with _connected(host, port, origin.trust if url.scheme == "https" else None, plan.limit_s / 3) as sock:
+            yield _secured(plan.name, sock, via, port)
+    except OSError as error:
+        yield _unconnected(plan.name, error, f"{host}:{port}")
         return
-    connection = Connection(sock, Limits(connect_s=plan.limit_s / 3, cut_s=0.5))
+    yield _answered(plan, address)
+
+
+def _connected(host: str, port: int, trust: TrustStore | None, timeout_s: float) -> socket.socket:
+    """A connection, with TLS where there is somebody to trust.
+
+    Raises:
+        OSError: there is none.
+    """
+    sock = socket.create_connection((host, port), timeout_s)
+    if trust is None:
+        return sock
+    found = trust.read()
+    context = ssl.create_default_context(cadata=found.pem.decode("ascii"))
+    for folder in filter(None, found.folders.split(":")):
+        context.load_verify_locations(capath=folder)
     try:
-        yield _secured(plan.name, sock, via, route.port)
-        yield _answered(plan, connection, address.head)
-    finally:
-        connection.close()
+        return context.wrap_socket(sock, server_hostname=host.removesuffix("."))
+    except OSError:
+        sock.close()
+        raise
 
 
 def _resolved(name: str, host: str, port: int, via: str) -> Iterator[Check]:
@@ -123,8 +144,7 @@ def _resolved(name: str, host: str, port: int, via: str) -> Iterator[Check]:
         yield ok(name, f"{via} is {shown}")
 
 
-def _unconnected(name: str, error: OSError | HTTPException, route: Route) -> Check:
-    where = f"{route.host}:{route.port}"
+def _unconnected(name: str, error: OSError, where: str) -> Check:
     if isinstance(error, ssl.SSLCertVerificationError):
         return fail(
             name,
@@ -137,8 +157,6 @@ def _unconnected(name: str, error: OSError | HTTPException, route: Route) -> Che
         return fail(name, f"{where} does not answer", "look for a firewall or security group in between")
     if isinstance(error, ConnectionRefusedError):
         return fail(name, f"nobody listens at {where}", "start the sink, or mend the port")
-    if isinstance(error, HTTPException):
-        return fail(name, f"the proxy {where} refused the connection", "look at HTTPS_PROXY and NO_PROXY")
     return fail(name, f"no connection to {where}: {error.strerror or type(error).__name__}", "look at the network")
 
 
@@ -156,24 +174,33 @@ def _secured(name: str, sock: socket.socket, via: str, port: int) -> Check:
     return ok(name, f"{found}; its certificate is good for {days:.0f} days")
 
 
-def _answered(plan: SinkPlan, connection: Connection, head: bytes) -> Check:
+def _answered(plan: SinkPlan, address: Address) -> Check:
     """What the sink says to OPTIONS: whatever it is, it shows that HTTP is spoken there."""
-    extra = ""
+    headers = address.headers
     if plan.options.token_file is not None:
         from adapter.sinks.token import TokenFile
 
         try:
-            extra = f"authorization: Bearer {TokenFile(plan.options.token_file).read()}\r\n"
+            headers += (f"authorization: Bearer {TokenFile(plan.options.token_file).read()}".encode("ascii"),)
         except ConfigError as error:
             return fail(plan.name, str(error))
-    request = b"OPTIONS" + head.removeprefix(b"POST") + f"{extra}content-length: 0\r\n\r\n".encode("latin-1")
+    client = HttpClient(replace(address.origin, method="OPTIONS"), Limits(total_s=plan.limit_s / 3, cut_s=0.5))
     try:
-        status = connection.exchange(request, time.monotonic() + plan.limit_s / 3).status
-    except TimeoutError:
-        return fail(plan.name, "no answer to OPTIONS", "is there a server behind the load balancer?")
-    except (OSError, BadAnswerError):
-        return fail(plan.name, "the answer to OPTIONS is no HTTP", "is the port the right one?")
-    return _meaning(plan, status)
+        return _meaning(plan, client.send(headers, b"").status)
+    except TransferError as error:
+        return _unanswered(plan.name, error)
+    finally:
+        client.close()
+
+
+def _unanswered(name: str, error: TransferError) -> Check:
+    if error.kind is FaultKind.TIMEOUT:
+        return fail(name, "no answer to OPTIONS", "is there a server behind the load balancer?")
+    if error.kind in {FaultKind.INVALID, FaultKind.RESET}:
+        return fail(name, "the answer to OPTIONS is no HTTP", "is the port the right one?")
+    if error.kind is FaultKind.PROXY:
+        return fail(name, f"OPTIONS is not let through: {error.reason}", "look at HTTPS_PROXY and NO_PROXY")
+    return fail(name, f"no answer to OPTIONS: {error.reason}", "look at the network, and at K_CA_CERTS for TLS")
 
 
 def _meaning(plan: SinkPlan, status: int) -> Check:
@@ -211,9 +238,9 @@ def _on_aws(plan: SinkPlan, arn: Arn, session: Session) -> Iterator[Check]:
     else:
         yield from _resolved(plan.name, host, port, host)
         try:
-            Route(host=host, port=port).connect(plan.limit_s / 3).close()
-        except ConnectError as error:
-            yield _unconnected(plan.name, error.cause, Route(host=host, port=port))
+            _connected(host, port, None, plan.limit_s / 3).close()
+        except OSError as error:
+            yield _unconnected(plan.name, error, f"{host}:{port}")
             return
         yield ok(plan.name, f"{host} takes connections on port {port}")
     if not plan.send:

@@ -7,36 +7,43 @@ proxy and CA bundle the environment asks for.
 from __future__ import annotations
 
 import re
-import ssl
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from adapter.errors import ConfigError
-from adapter.http1 import Route
+from adapter.net.origin import Origin
+from adapter.net.proxy import parse_proxy
+from adapter.net.trust import Bundle, TrustStore, of_the_system
 from adapter.sinks.options import HttpOptions
 from adapter.version import USER_AGENT
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: Headers that are ours to set: an extra header can't take their place.
-_OURS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection", "kn-namespace"})
+_OURS = frozenset(
+    {"content-type", "content-length", "transfer-encoding", "host", "connection", "expect", "kn-namespace"}
+)
 #: Likewise, while there are traces: of two such headers a consumer would believe neither.
 _TRACE = frozenset({"traceparent", "tracestate"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+#: RFC 1035, 2.3.4; with the dot at the end.
+_LABEL_MAX: Final = 63
+_NAME_MAX: Final = 254
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`target` is for people: no credentials, no query; `head` is how every request begins; `route` leads there."""
+    """`target` is for people: no credentials, no query; `origin` leads there; `headers` go onto every request."""
 
     target: str
-    head: bytes = field(repr=False)
-    route: Route = field(repr=False)
+    origin: Origin = field(repr=False)
+    headers: tuple[bytes, ...] = field(repr=False)
 
 
 def resolve(url: str, options: HttpOptions, *, variable: str) -> Address:
@@ -50,64 +57,72 @@ def resolve(url: str, options: HttpOptions, *, variable: str) -> Address:
     Raises:
         ConfigError: the URL, a header, a proxy or a CA can't be used.
     """
+    bare, user = _without_user(url)
     try:
-        prepared = requests.Request("POST", url).prepare()
+        prepared = requests.Request("POST", bare).prepare()
         parts = urlsplit(prepared.url or "")
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        if urlsplit(bare).port == 0:  # requests leaves it out
+            raise ConfigError(f"{variable}: expected a port from 1 to 65535, found 0")
     except (requests.RequestException, ValueError) as error:
         raise ConfigError(f"{variable}: expected an http:// or https:// URL with a valid host") from error
-    host = parts.netloc.rpartition("@")[2]
-    headers = {"host": host, "user-agent": USER_AGENT, **_extra_headers(prepared, options, variable)}
+    if problem := _host_problem(parts.hostname or ""):
+        raise ConfigError(f"{variable}: the host's name can't be used: {problem}")
+    headers = _extra_headers(user, options, variable)
     settings = requests.Session().merge_environment_settings(prepared.url or "", {}, None, None, None)
-    tls = _tls_context(options, settings["verify"]) if parts.scheme == "https" else None
-    route = Route(host=parts.hostname or "", port=port, tls=tls)
-    request_target = prepared.path_url
-    if proxy_url := select_proxy(prepared.url or "", settings["proxies"]):
-        proxy, authorization = _proxy(proxy_url)
-        behind = (route.host, port) if tls else None
-        route = Route(
-            host=proxy.hostname or "", port=proxy.port or 80, tls=tls, tunnel=behind, tunnel_headers=authorization
-        )
-        if not tls:  # a proxy for plain HTTP is told the whole address, and its credentials with every request
-            request_target = f"http://{host}{request_target}"
-            headers.update(authorization)
+    proxy_url = select_proxy(prepared.url or "", settings["proxies"])
+    proxy = parse_proxy(proxy_url) if proxy_url else None
+    secure = parts.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
     return Address(
-        target=f"{parts.scheme}://{host}{parts.path}",
-        head=f"POST {request_target} HTTP/1.1\r\n{header_lines(headers)}".encode("latin-1"),
-        route=route,
+        target=f"{parts.scheme}://{parts.netloc}{parts.path}",
+        origin=Origin(
+            url=f"{parts.scheme}://{parts.netloc}{prepared.path_url}",
+            proxy=proxy,
+            trust=_trust(options, settings["verify"]) if secure else None,
+            user_agent=USER_AGENT,
+        ),
+        headers=header_lines(headers),
     )
 
 
-def header_lines(headers: dict[str, str]) -> str:
-    """Headers the way they are sent."""
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-
-
-def _proxy(url: str) -> tuple[SplitResult, tuple[tuple[str, str], ...]]:
-    """The proxy, and the headers with its credentials.
+def header_lines(headers: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Headers the way they are sent.
 
     Raises:
-        ConfigError: it is not an HTTP proxy.
+        UnicodeError: one has characters beyond ISO 8859-1.
     """
-    proxy = urlsplit(url if "://" in url else f"http://{url}")
-    if proxy.scheme != "http" or not proxy.hostname or not _has_valid_port(proxy):
-        names = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
-        raise ConfigError(f"{names} of the environment is not a proxy like http://HOST:PORT")
-    if proxy.username is None:
-        return proxy, ()
-    credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
-    return proxy, (("proxy-authorization", "Basic " + b64encode(credentials).decode("ascii")),)
+    return tuple([f"{name}: {value}".encode("latin-1") for name, value in headers.items()])
 
 
-def _has_valid_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port != 0
-    except ValueError:
-        return False
+def _without_user(url: str) -> tuple[str, str | None]:
+    """The URL without the user information in it, and that; None: it has none."""
+    scheme, separator, rest = url.partition("://")
+    end = next((place for place, character in enumerate(rest) if character in "/?#"), len(rest))
+    user, at, host = rest[:end].rpartition("@")
+    return f"{scheme}{separator}{host}{rest[end:]}", user if at else None
 
 
-def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions, variable: str) -> dict[str, str]:
+def _host_problem(host: str) -> str | None:
+    """Why no DNS can know a name (RFC 1035, 2.3.4); None: one may. A dot at the end is that of the root."""
+    if ":" in host:  # an IPv6 address
+        return None
+    labels = host.removesuffix(".").split(".")
+    if not all(labels):
+        return "it has an empty label; expected one dot between two labels"
+    longest = max(len(label) for label in labels)
+    if longest > _LABEL_MAX:
+        return f"it has a label of {longest} characters; expected at most {_LABEL_MAX}"
+    if len(host) > _NAME_MAX:
+        return f"it has {len(host)} characters; expected at most {_NAME_MAX}"
+    return None
+
+
+def _extra_headers(user: str | None, options: HttpOptions, variable: str) -> dict[str, str]:
     """What every request carries by configuration; names in lower case.
+
+    Args:
+        user: the user information of the URL.
+        options: how to speak to the sink.
+        variable: the environment variable that the URL is from, for messages.
 
     Raises:
         ConfigError: a header can't be set, or credentials are given in two places; one line for each.
@@ -121,7 +136,7 @@ def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions, var
     credentials = {
         "DELIVERY_HEADERS": "authorization" in headers,
         "DELIVERY_TOKEN_FILE": options.token_file is not None,
-        f"the URL of {variable}": "Authorization" in prepared.headers,
+        f"the URL of {variable}": bool(user),
     }
     if not _HEADER_VALUE.fullmatch(options.namespace):
         problems.append(
@@ -133,8 +148,11 @@ def _extra_headers(prepared: requests.PreparedRequest, options: HttpOptions, var
         problems.append(f"{named} give credentials for the sink; keep one of them")
     if problems:
         raise ConfigError(problems)
-    if "Authorization" in prepared.headers:
-        headers["authorization"] = str(prepared.headers["Authorization"])
+    if user:
+        try:
+            headers["authorization"] = _basic(user)
+        except UnicodeError:
+            raise ConfigError(f"{variable}: expected credentials in UTF-8, found other characters") from None
     if options.namespace:
         headers["kn-namespace"] = options.namespace
     return headers
@@ -151,38 +169,26 @@ def _header_problem(name: str, value: str, *, traced: bool) -> str | None:
     return None
 
 
-def _tls_context(options: HttpOptions, bundle: object) -> ssl.SSLContext:
+def _basic(user: str) -> str:
+    """Basic authentication (RFC 7617, in UTF-8) for `NAME:PASSWORD` or `TOKEN` as it stands in a URL."""
+    name, _, password = user.partition(":")
+    return "Basic " + b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password)).decode("ascii")
+
+
+def _trust(options: HttpOptions, bundle: object) -> TrustStore:
     """Trust the system's CAs, those of requests (`bundle`, if the environment names one), and the extra ones.
 
     Raises:
         ConfigError: a CA can't be read; one line for each.
     """
-    context = ssl.create_default_context()
-    problems = []
+    bundles, folders = of_the_system()
     path = Path(bundle if isinstance(bundle, str) else DEFAULT_CA_BUNDLE_PATH)
-    try:
-        context.load_verify_locations(**{"capath" if path.is_dir() else "cafile": str(path)})
-    except OSError as error:
-        problems.append(f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: {path} can't be read: {error.strerror}")
-    texts = [("K_CA_CERTS", options.ca_certs)] if options.ca_certs.strip() else []
-    for file in _bundle_files(options.ca_folder):
-        try:
-            texts.append((str(file), file.read_text("utf-8", errors="replace")))
-        except OSError as error:
-            problems.append(f"{file}: can't be read: {error.strerror}")
-    for name, text in texts:
-        try:
-            # Only comments may hold other characters, and bundles often do; Python takes none.
-            context.load_verify_locations(cadata=text.encode("ascii", "replace").decode("ascii"))
-        except (ssl.SSLError, ValueError):
-            problems.append(f"{name}: expected CA certificates as PEM text (-----BEGIN CERTIFICATE-----)")
-    if problems:
-        raise ConfigError(problems)
-    return context
-
-
-def _bundle_files(folder: Path | None) -> list[Path]:
-    """The files of a mounted bundle; what begins with a dot is Kubernetes' own book-keeping."""
-    if folder is None or not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if path.is_dir():
+        folders.append(str(path))
+    else:
+        bundles.append(Bundle(name="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE", path=path))
+    if options.ca_certs.strip():
+        bundles.append(Bundle(name="K_CA_CERTS", text=options.ca_certs.encode("utf-8", "replace")))
+    if options.ca_folder is not None:
+        bundles.append(Bundle(name=str(options.ca_folder), path=options.ca_folder, optional=True))
+    return TrustStore(bundles, folders)

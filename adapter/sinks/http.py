@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
 from collections.abc import Sequence
-from http.client import HTTPException
 from typing import Final
 
-from adapter.http1 import BadAnswerError, ConnectError, Limits, Pool
 from adapter.model import Event
+from adapter.net.faults import FaultKind, TransferError
+from adapter.net.http_client import HttpClient
+from adapter.net.origin import Limits
 from adapter.sinks.address import header_lines, resolve
 from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed, Outcome
 from adapter.sinks.options import ContentMode, HttpOptions
 from adapter.sinks.token import TokenFile
-from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batched, binary_headers, structured
+from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batches, binary_headers, structured
 
 #: Of an answer the status counts. A body that is not there by then, or is longer than its limit, is not waited for.
 _CUT_S: Final = 1.0
+#: The longest body with more than one event, in bytes: below nginx's default limit (1 MiB).
+BATCH_BYTES: Final = 1_000_000
+#: The codes of outcomes, where they are not the names of the faults.
+_CODES: Final = {FaultKind.CONNECT_TIMEOUT: "timeout", FaultKind.INVALID: "reset"}
 
 
 class HttpSink:
@@ -42,8 +45,8 @@ class HttpSink:
         self._timeout_s = options.timeout_s
         self._inject = options.inject
         self._token = TokenFile(options.token_file) if options.token_file else None
-        limits = Limits(connect_s=options.timeout_s, cut_s=_CUT_S, idle=options.connections)
-        self._pool = Pool(self._address.route, limits)
+        limits = Limits(total_s=options.timeout_s, cut_s=_CUT_S, idle=options.connections)
+        self._client = HttpClient(self._address.origin, limits)
 
     @property
     def target(self) -> str:
@@ -56,49 +59,51 @@ class HttpSink:
         return self._batch_size if self._mode is ContentMode.BATCHED else 1
 
     def send(self, events: Sequence[Event]) -> Sequence[Outcome]:
-        """One request; in batched mode all events share its outcome."""
-        if self._mode is ContentMode.BINARY:
-            headers, body = binary_headers(events[0]), events[0].data
-        elif self._mode is ContentMode.STRUCTURED:
-            headers, body = {"content-type": STRUCTURED_TYPE}, structured(events[0])
-        else:
-            headers, body = {"content-type": BATCH_TYPE}, batched(events)
+        """One request for one event; in batched mode one for as many as fit into `BATCH_BYTES`.
+
+        Events of one request share its outcome. All of it takes `timeout_s` at most.
+        """
+        try:
+            if self._mode is ContentMode.BINARY:
+                return [self._post(binary_headers(events[0]), events[0].data, self._timeout_s)]
+            if self._mode is ContentMode.STRUCTURED:
+                return [self._post({"content-type": STRUCTURED_TYPE}, structured(events[0]), self._timeout_s)]
+            return self._post_batches(events)
+        except UnicodeError:
+            unsendable = Failed(code="unsendable", reason="the event has text that can't be sent", retryable=False)
+            return [unsendable] * len(events)
+
+    def _post_batches(self, events: Sequence[Event]) -> list[Outcome]:
+        deadline = time.monotonic() + self._timeout_s
+        outcomes: list[Outcome] = []
+        for count, body in batches(events, BATCH_BYTES):
+            left_s = self._timeout_s if not outcomes else deadline - time.monotonic()
+            if left_s > 0:
+                outcome = self._post({"content-type": BATCH_TYPE}, body, left_s)
+            else:
+                outcome = Failed(code="timeout", reason="no time was left for this part of the batch", retryable=True)
+            outcomes += [outcome] * count
+        return outcomes
+
+    def _post(self, headers: dict[str, str], body: bytes, timeout_s: float) -> Outcome:
         if self._token:
             headers["authorization"] = f"Bearer {self._token.read()}"
         if self._inject is not None:
             self._inject(headers)
-        rest = f"{header_lines(headers)}content-length: {len(body)}\r\n\r\n"
-        return [self._post(b"".join((self._address.head, rest.encode("latin-1"), body)))] * len(events)
-
-    def _post(self, request: bytes) -> Outcome:
         try:
-            answer = self._pool.exchange(request, time.monotonic() + self._timeout_s)
-        except ConnectError as error:
-            return _no_connection(error.cause)
-        except TimeoutError:
-            return Failed(code="timeout", reason="no answer within the time-out", retryable=True)
-        except OSError:
-            return Failed(code="reset", reason="the connection broke before there was an answer", retryable=True)
-        except BadAnswerError as error:
-            return Failed(code="reset", reason=str(error), retryable=True)
-        retry_after = answer.headers.get("retry-after")
-        return read_answer(answer.status, retry_after=retry_after, now_s=time.time(), body=answer.body)
+            response = self._client.send(self._address.headers + header_lines(headers), body, timeout_s=timeout_s)
+        except TransferError as error:
+            return _failed(error)
+        retry_after = response.header("retry-after")
+        return read_answer(response.status, retry_after=retry_after, now_s=time.time(), body=response.body)
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._pool.close()
+        self._client.close()
 
 
-def _no_connection(error: OSError | HTTPException) -> Failed:
-    """Why there is no connection. The text of the error is left out: it may quote what a proxy said."""
-    if isinstance(error, ssl.SSLError):
-        code, reason = "tls", "the TLS handshake failed: is the CA of the sink known (K_CA_CERTS), its name right?"
-    elif isinstance(error, TimeoutError):
-        code, reason = "timeout", "no connection within the time-out"
-    elif isinstance(error, socket.gaierror):
-        code, reason = "dns", "the name of the host is not known"
-    elif isinstance(error, HTTPException):
-        code, reason = "proxy", "the proxy refused the connection"
-    else:
-        code, reason = "connect", f"no connection: {error.strerror}"
-    return Failed(code=code, reason=reason, retryable=True)
+def _failed(error: TransferError) -> Failed:
+    """What a fault on the way is to an event."""
+    code = _CODES.get(error.kind, error.kind.value)
+    reason = f"{error.reason} (K_CA_CERTS)" if error.kind is FaultKind.TLS else error.reason
+    return Failed(code=code, reason=reason, retryable=error.kind is not FaultKind.UNSENDABLE)

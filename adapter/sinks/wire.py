@@ -9,7 +9,7 @@ Written by hand because it runs once per event; the tests let the cloudevents SD
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 import msgspec
@@ -47,4 +47,25 @@ def structured(event: Event) -> bytes:
 
 def batched(events: Iterable[Event]) -> bytes:
     """The events as one JSON array."""
-    return b"[" + b",".join(map(structured, events)) + b"]"
+    return _array(map(structured, events))
+
+
+def batches(events: Iterable[Event], most_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """The events as JSON arrays, none longer than `most_bytes` unless it is of one event.
+
+    Yields:
+        How many events an array has, and the array.
+    """
+    bodies: list[bytes] = []
+    size = 2
+    for body in map(structured, events):
+        if bodies and size + len(body) > most_bytes:
+            yield len(bodies), _array(bodies)
+            bodies, size = [], 2
+        bodies.append(body)
+        size += len(body) + 1
+    yield len(bodies), _array(bodies)
+
+
+def _array(bodies: Iterable[bytes]) -> bytes:
+    return b"[" + b",".join(bodies) + b"]"

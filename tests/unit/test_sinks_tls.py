@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,10 +16,13 @@ import pytest
 import trustme
 
 from adapter.errors import ConfigError
+from adapter.net import trust
+from adapter.net.trust import TrustStore
 from adapter.sinks.base import Delivered, Failed, Outcome
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import HttpOptions
 from tests.unit.delivery_support import make_event
+from tests.unit.raw_server import raw_servers
 from tests.unit.sink_server import SinkServer, sink_server
 
 
@@ -82,6 +86,128 @@ def test_a_certificate_for_another_name_is_refused(server: SinkServer, ca: trust
     outcome = post(server.url.replace("localhost", "127.0.0.1"), HttpOptions(ca_certs=pem(ca)))
     assert isinstance(outcome, Failed)
     assert outcome.code == "tls"
+
+
+def tls(ca: trustme.CA, *names: str, not_after: datetime | None = None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(*names, not_after=not_after).configure_cert(context)
+    return context
+
+
+def reason(outcome: Outcome) -> str:
+    assert isinstance(outcome, Failed)
+    # After a handshake of TLS 1.3 a wish for a certificate may get lost with the connection.
+    assert outcome.code == "tls" or "TLS 1.3" in outcome.reason
+    assert outcome.retryable
+    return outcome.reason
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_fault_of_tls_says_which(ca: trustme.CA, version: ssl.TLSVersion) -> None:
+    options = HttpOptions(ca_certs=pem(ca))
+    expired = tls(ca, "localhost", not_after=datetime(2024, 1, 1, tzinfo=UTC))
+    other = tls(ca, "other.example")
+    unknown = tls(trustme.CA(), "localhost")
+    demanding = tls(ca, "localhost")
+    demanding.verify_mode = ssl.CERT_REQUIRED
+    demanding.load_verify_locations(cadata=pem(ca))
+    said = []
+    for context in (expired, other, unknown, demanding):
+        context.minimum_version = context.maximum_version = version
+        with raw_servers() as serve:
+            said.append(reason(post(serve(b"HTTP/1.1 204 No Content\r\n\r\n", tls=context).url, options)))
+    assert "has expired" in said[0]
+    assert "is for another name" in said[1]
+    assert "the CA of the server's certificate is not known" in said[2]
+    assert "client certificate" in said[3]
+
+
+def test_a_server_without_tls_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        answering = threading.Thread(target=_answer_in_plain, args=(plain,))
+        answering.start()
+        outcome = post(f"https://127.0.0.1:{plain.getsockname()[1]}/", HttpOptions())
+        answering.join()
+    assert "does not speak TLS" in reason(outcome)
+
+
+def _answer_in_plain(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
+            while connection.recv(65_536):
+                pass
+
+
+def test_a_name_with_a_dot_at_its_end_is_that_of_the_certificate(server: SinkServer, ca: trustme.CA) -> None:
+    assert isinstance(post(server.url.replace("localhost", "localhost."), HttpOptions(ca_certs=pem(ca))), Delivered)
+    assert server.requests[0].headers["host"].startswith("localhost.:")
+
+
+class Bundle:
+    """A mounted bundle as Kubernetes renews it: another folder behind a link."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written = 0
+        (folder / "ca.pem").symlink_to("..data/ca.pem")
+
+    def write(self, text: str) -> None:
+        self._written += 1
+        made = self._folder / f"..{self._written}"
+        made.mkdir()
+        (made / "ca.pem").write_text(text)
+        (self._folder / "..new").symlink_to(made.name)
+        (self._folder / "..new").replace(self._folder / "..data")
+
+
+def test_a_ca_that_is_rotated_is_trusted_without_a_restart(
+    ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.net.trust.LOOK_EVERY_S", 0.0)
+    newer = trustme.CA()
+    context = tls(ca, "localhost")
+    bundle = Bundle(tmp_path)
+    bundle.write(pem(ca))
+    with sink_server(context) as server:
+        sink = HttpSink(server.url, HttpOptions(ca_folder=tmp_path))
+        outcomes = [sink.send([make_event()])[0]]
+        newer.issue_cert("localhost").configure_cert(context)  # connections that stand are not touched by it
+        outcomes += sink.send([make_event()])
+        bundle.write("-----BEGIN CERT")  # half written: what was trusted stays so
+        outcomes += sink.send([make_event()])
+        bundle.write(pem(newer))
+        outcomes += sink.send([make_event()])
+        bundle.write(pem(trustme.CA()))
+        refused = sink.send([make_event()])[0]
+        bundle.write(pem(newer))
+        outcomes += sink.send([make_event()])
+        sink.close()
+    assert [type(outcome) for outcome in outcomes] == [Delivered] * 5
+    assert "is not known" in reason(refused)
+    connections = [id(request.connection) for request in server.requests]
+    assert connections[0] == connections[1] == connections[2]
+    assert connections[3] not in connections[:3]
+
+
+def test_files_are_looked_at_once_a_second(ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr("adapter.net.trust.time.monotonic", lambda: now[0])
+    file = tmp_path / "ca.pem"
+    file.write_text(pem(ca))
+    store = TrustStore([trust.Bundle(name="AWS_CA_BUNDLE", path=file)])
+    first = store.read()
+    file.write_text(pem(trustme.CA()) + pem(ca))
+    assert store.read() is first
+    now[0] += 1
+    second = store.read()
+    assert (second.version, second.pem.count(b"BEGIN")) == (2, 2)
+    file.unlink()
+    now[0] += 1
+    assert store.read() is second
 
 
 def test_a_folder_that_is_not_there_is_no_mistake(server: SinkServer, ca: trustme.CA) -> None:
