@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from adapter.backoff import Patience
 from adapter.changes import Detector
 from adapter.cognito.base import UserPool
-from adapter.cognito.client import BotoUserPool
+from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.lister import PoolLister
 from adapter.cognito.listing import BACKOFF_S
 from adapter.cognito.rate import RateLimiter
@@ -221,8 +221,8 @@ def open_sinks(settings: Settings, traces: Traces = NO_TRACES) -> tuple[Sink, Si
     return sink, traces.sink(open_dead_letter_sink(settings.dead_letter_sink, options, session), dead_letters=True)
 
 
-def _pool(settings: Settings, limiter: RateLimiter) -> BotoUserPool:
-    return BotoUserPool(
+def _pool(settings: Settings, limiter: RateLimiter) -> CognitoUserPool:
+    return CognitoUserPool(
         PoolCredentials(settings),
         settings.pool,
         limiter,

@@ -56,6 +56,7 @@ class Action(StrEnum):
     FILTER_REFUSED = "filter_refused"
     SHARDS_GIVEN_UP = "shards_given_up"
     CREDENTIALS_RELOADED = "credentials_reloaded"
+    CLOCK_WRONG = "clock_wrong"
     REPLAYED = "replayed"
     SETTING_IGNORED = "setting_ignored"
     TRACES_LOST = "traces_lost"

@@ -12,7 +12,7 @@ import botocore.session
 from adapter.app import lister_of
 from adapter.arn import PoolArn, parse_pool_arn
 from adapter.changes import Detector
-from adapter.cognito.client import BotoUserPool
+from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.rate import RateLimiter
 from adapter.delivery import Result
 from adapter.events import EventBuilder
@@ -58,10 +58,10 @@ def session() -> botocore.session.Session:
 
 
 @contextmanager
-def user_pool(max_rps: float = UNLIMITED_RPS) -> Iterator[tuple[BotoUserPool, RateLimiter]]:
+def user_pool(max_rps: float = UNLIMITED_RPS) -> Iterator[tuple[CognitoUserPool, RateLimiter]]:
     """The real client of the endpoint that the environment names."""
     limiter = RateLimiter(max_rps)
-    pool = BotoUserPool(session, POOL, limiter)
+    pool = CognitoUserPool(session, POOL, limiter)
     try:
         yield pool, limiter
     finally:
@@ -79,7 +79,7 @@ def open_state(path: Path) -> Iterator[Store]:
 
 
 def sweeper(
-    pool: BotoUserPool, limiter: RateLimiter, store: Store, on_page: Callable[[], bool] = lambda: True
+    pool: CognitoUserPool, limiter: RateLimiter, store: Store, on_page: Callable[[], bool] = lambda: True
 ) -> Sweeper:
     """What the service sweeps with; always one listing, whatever the latency that is measured here."""
     metrics = Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks")

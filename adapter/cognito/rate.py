@@ -89,6 +89,10 @@ class RateLimiter:
             self._waited.seconds = getattr(self._waited, "seconds", 0.0) + turn - now
         return turn - now
 
+    def pause(self, seconds: float) -> None:
+        """Wait that long before another attempt; it takes no turn."""
+        self._sleep(seconds)
+
     def taken_wait_s(self) -> float:
         """How long this thread waited for its turns since it last asked, in seconds."""
         seconds: float = getattr(self._waited, "seconds", 0.0)

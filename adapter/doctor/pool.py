@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapter.arn import PoolArn
 from adapter.cognito.base import Page
-from adapter.cognito.client import BotoUserPool
+from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.rate import RateLimiter
 from adapter.config import Settings
 from adapter.credentials import PoolCredentials
@@ -95,7 +95,7 @@ def credential_checks(settings: Settings, sessions: list[Session]) -> Iterator[C
         yield fail(name, str(error))
         return
     except Exception as error:
-        known = translate(error, settings.pool, has_filter=False, has_token=False)
+        known = translate(error, settings.pool)
         if known is None:
             raise
         yield fail(name, str(known))
@@ -183,7 +183,7 @@ def permission_checks(settings: Settings, session: Session | None, limit_s: floa
     if session is None:
         yield skip(name, "there are no credentials to try it with")
         return
-    pool = BotoUserPool(
+    pool = CognitoUserPool(
         lambda: session,
         settings.pool,
         RateLimiter(1000.0),

@@ -16,7 +16,7 @@ import pytest
 from adapter.arn import parse_pool_arn
 from adapter.cognito import filters
 from adapter.cognito.base import Page
-from adapter.cognito.client import BotoUserPool
+from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.decode import decode_user
 from adapter.cognito.listing import walk
 from adapter.cognito.rate import RateLimiter
@@ -36,7 +36,7 @@ POOL = parse_pool_arn(ARN)
 USERS = 200
 #: Service models are read once for all sessions of these tests.
 LOADER = botocore.session.Session().get_component("data_loader")
-Connect = Callable[..., BotoUserPool]
+Connect = Callable[..., CognitoUserPool]
 
 
 def session_with(key: str) -> botocore.session.Session:
@@ -55,17 +55,17 @@ def cognito(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCognito]:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., BotoUserPool]]:
+def connect() -> Iterator[Callable[..., CognitoUserPool]]:
     """Makes pools that are closed at the end."""
-    made: list[BotoUserPool] = []
+    made: list[CognitoUserPool] = []
 
-    def make(limiter: RateLimiter | None = None, keys: list[str] | None = None, **how: Any) -> BotoUserPool:
+    def make(limiter: RateLimiter | None = None, keys: list[str] | None = None, **how: Any) -> CognitoUserPool:
         left = iter(keys or [])
 
         def session() -> botocore.session.Session:
             return session_with(next(left, "AKIAFAKECOGNITO00001"))
 
-        pool = BotoUserPool(session, POOL, limiter or RateLimiter(10_000), **({"attempts": 1} | how))
+        pool = CognitoUserPool(session, POOL, limiter or RateLimiter(10_000), **({"attempts": 1} | how))
         made.append(pool)
         return pool
 
@@ -74,7 +74,7 @@ def connect() -> Iterator[Callable[..., BotoUserPool]]:
         pool.close()
 
 
-def quickly(pool: BotoUserPool, filter_: str | None = None, **how: Any) -> Iterator[Page]:
+def quickly(pool: CognitoUserPool, filter_: str | None = None, **how: Any) -> Iterator[Page]:
     return walk(pool, filter_, backoff_s=(0.01, 0.02, 0.04), **how)
 
 
@@ -265,7 +265,7 @@ def test_many_threads_with_a_refused_key_read_the_secret_once(cognito: FakeCogni
         built.append("AKIAOLD" if not built else "AKIANEW")
         return session_with(built[-1])
 
-    pool = BotoUserPool(session, POOL, RateLimiter(10_000), attempts=1)
+    pool = CognitoUserPool(session, POOL, RateLimiter(10_000), attempts=1)
     cognito.behaviour.keys = ["AKIAOLD"]
     pool.list_users()
     cognito.behaviour.keys = ["AKIANEW"]
@@ -298,7 +298,7 @@ def test_a_secret_that_can_not_be_read_leaves_the_client_as_it_was(cognito: Fake
             raise outcome
         return session_with(outcome)
 
-    pool = BotoUserPool(session, POOL, RateLimiter(10_000), attempts=1)
+    pool = CognitoUserPool(session, POOL, RateLimiter(10_000), attempts=1)
     cognito.behaviour.keys = ["AKIAOLD"]
     pool.list_users()
     cognito.behaviour.keys = ["AKIANEW"]
@@ -311,7 +311,7 @@ def test_a_secret_that_can_not_be_read_leaves_the_client_as_it_was(cognito: Fake
 def test_no_credentials_at_all_are_an_error_of_the_credentials(cognito: FakeCognito, monkeypatch: Any) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    pool = BotoUserPool(botocore.session.Session, POOL, RateLimiter(10_000), attempts=1)
+    pool = CognitoUserPool(botocore.session.Session, POOL, RateLimiter(10_000), attempts=1)
     with pytest.raises(CredentialsError, match="AWS_ACCESS_KEY_ID"):
         pool.list_users()
     pool.close()
@@ -327,7 +327,7 @@ def test_a_key_that_may_not_list_this_pool_says_what_to_grant(cognito: FakeCogni
 
 def test_a_pool_that_is_not_there_says_so(cognito: FakeCognito) -> None:
     other = parse_pool_arn(ARN[:-1] + "X")
-    pool = BotoUserPool(botocore.session.Session, other, RateLimiter(10_000), attempts=1)
+    pool = CognitoUserPool(botocore.session.Session, other, RateLimiter(10_000), attempts=1)
     with pytest.raises(PoolNotFoundError, match=other.pool_id):
         pool.list_users()
     pool.close()

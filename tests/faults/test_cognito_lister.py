@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 
 from adapter.arn import parse_pool_arn
-from adapter.cognito.client import BotoUserPool
+from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.decode import decode_user
 from adapter.cognito.early import CYCLE_S
 from adapter.cognito.lister import PoolLister
@@ -67,7 +67,7 @@ class Reader:
         self.stop = threading.Event()
         self.told: list[CognitoError] = []
         self.limiter = RateLimiter(rps, sleep=self.stop.wait)
-        self.pool = BotoUserPool(botocore.session.Session, parse_pool_arn(ARN), self.limiter, attempts=1)
+        self.pool = CognitoUserPool(botocore.session.Session, parse_pool_arn(ARN), self.limiter, attempts=1)
         self.lister = PoolLister(
             self.pool,
             self.limiter,

@@ -14,7 +14,7 @@ import botocore.session
 import pytest
 
 from adapter.arn import parse_pool_arn
-from adapter.cognito.client import BotoUserPool
+from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.rate import RateLimiter
 from tests.fake_cognito import ARN, FakeCognito
 from tests.rig import MemorySink, Rig
@@ -51,7 +51,7 @@ def start(sink: MemorySink, cognito: FakeCognito, tmp_path: Path) -> Iterator[Ca
 
     def make(**options: Any) -> Rig:
         limiter = RateLimiter(10_000)
-        pool = BotoUserPool(session, parse_pool_arn(ARN), limiter, attempts=1, read_timeout_s=0.5)
+        pool = CognitoUserPool(session, parse_pool_arn(ARN), limiter, attempts=1, read_timeout_s=0.5)
         context = Rig.start(pool, sink, tmp_path / "state.db", arn=ARN, **options)
         started.append((context, pool))
         rig: Rig = context.__enter__()

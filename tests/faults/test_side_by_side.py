@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapter.arn import parse_pool_arn
-from adapter.cognito.client import BotoUserPool
+from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.rate import RateLimiter
 from tests.fake_cognito import ARN, Behaviour, FakeCognito
 from tests.faults.test_service import session
@@ -38,7 +38,7 @@ def test_a_pool_that_changes_while_it_is_read_in_shards_is_told_truly(
     with FakeCognito(users=USERS, behaviour=Behaviour(latency_s=0.01)) as cognito:
         for name, value in cognito.environment().items():
             monkeypatch.setenv(name, value)
-        pool = BotoUserPool(session, parse_pool_arn(ARN), RateLimiter(10_000), attempts=1)
+        pool = CognitoUserPool(session, parse_pool_arn(ARN), RateLimiter(10_000), attempts=1)
         now = {name: form(shown) for name, shown in cognito.shown().items()}
         before = dict(now)
         names = list(now)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapter.cognito import faults
+from adapter.cognito.retry import THROTTLING_CODES
 from adapter.log import Action
 from tests.synth.support import Stack, source
 from tools.site import markdown
@@ -43,8 +44,8 @@ def test_actions_that_the_runbook_names_are_logged() -> None:
 
 
 def test_codes_that_the_runbook_names_are_those_that_the_adapter_knows() -> None:
-    known = faults.THROTTLING_CODES | faults.CREDENTIAL_CODES | faults.DENIED_CODES
+    known = THROTTLING_CODES | faults.CREDENTIAL_CODES | faults.DENIED_CODES
     rows = re.findall(r"^\| code (.+?) (?:for long )?\|", TEXT, re.MULTILINE)
     named = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
-    assert len(rows) == 5
-    assert named - known == {"ResourceNotFoundException", "StoreUnavailable"}
+    assert len(rows) == 6
+    assert named - known == {"ResourceNotFoundException", "OperationNotEnabledException", "StoreUnavailable"}

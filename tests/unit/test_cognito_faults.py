@@ -11,22 +11,33 @@ from botocore.parsers import ResponseParserError
 
 from adapter import errors
 from adapter.arn import parse_pool_arn
-from adapter.cognito.faults import retry_after_s, translate
+from adapter.cognito.faults import refused, translate, unreachable
+from adapter.cognito.service_error import ServiceError
+from adapter.net.faults import FaultKind, TransferError
 
 POOL = parse_pool_arn("arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI")
 URL = "https://cognito-idp.eu-central-1.amazonaws.com/?canary"
 
 
-def client_error(code: str, status: int = 400, *, message: str = "canary", operation: str = "ListUsers") -> Exception:
-    answer: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {"retry-after": "7"}},
-    }
+def client_error(code: str, status: int = 400, *, operation: str) -> Exception:
+    answer: Any = {"Error": {"Code": code, "Message": "canary"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return boto.ClientError(answer, operation)
 
 
-def translated(error: BaseException, *, has_filter: bool = False, has_token: bool = False) -> errors.CognitoError:
-    found = translate(error, POOL, has_filter=has_filter, has_token=has_token)
+def service_error(code: str, status: int = 400, *, message: str = "canary") -> ServiceError:
+    return ServiceError(status=status, code=code, message=message, retry_after_s=7.0)
+
+
+def translated(
+    error: ServiceError | BaseException, *, has_filter: bool = False, has_token: bool = False
+) -> errors.CognitoError:
+    found: errors.CognitoError | None
+    if isinstance(error, ServiceError):
+        found = refused(error, POOL, has_filter=has_filter, has_token=has_token)
+    elif isinstance(error, TransferError):
+        found = unreachable(error, POOL)
+    else:
+        found = translate(error, POOL)
     assert found is not None
     assert "canary" not in str(found)
     assert "\n" not in str(found)
@@ -51,7 +62,7 @@ def test_every_error_that_the_service_models_has_a_row_here() -> None:
 @pytest.mark.parametrize("code", MODELLED)
 def test_a_modelled_error_says_what_to_do(code: str) -> None:
     kind, says = MODELLED[code]
-    found = translated(client_error(code, 500 if code == "InternalErrorException" else 400))
+    found = translated(service_error(code, 500 if code == "InternalErrorException" else 400))
     assert type(found) is kind
     assert found.code == code
     assert says in str(found)
@@ -81,22 +92,13 @@ def test_a_modelled_error_says_what_to_do(code: str) -> None:
 def test_an_error_code_becomes_what_can_be_done_about_it(
     code: str, status: int, kind: type[errors.CognitoError]
 ) -> None:
-    assert type(translated(client_error(code, status))) is kind
+    assert type(translated(service_error(code, status))) is kind
 
 
 def test_a_throttled_answer_hands_on_retry_after() -> None:
-    found = translated(client_error("TooManyRequestsException"))
+    found = translated(service_error("TooManyRequestsException"))
     assert isinstance(found, errors.ThrottledError)
     assert found.retry_after_s == 7
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("-1", None), ("soon", None), ("1e9", None), ("nan", None), (None, None)],
-)
-def test_retry_after_counts_when_it_is_a_sensible_number_of_seconds(value: str | None, seconds: float | None) -> None:
-    headers = {} if value is None else {"retry-after": value}
-    assert retry_after_s({"ResponseMetadata": {"HTTPHeaders": headers}}) == seconds
 
 
 @pytest.mark.parametrize(
@@ -112,30 +114,48 @@ def test_retry_after_counts_when_it_is_a_sensible_number_of_seconds(value: str |
 def test_an_invalid_parameter_is_the_token_or_the_filter(
     *, has_filter: bool, has_token: bool, message: str, kind: type[errors.CognitoError]
 ) -> None:
-    error = client_error("InvalidParameterException", message=message)
+    error = service_error("InvalidParameterException", message=message)
     assert type(translated(error, has_filter=has_filter, has_token=has_token)) is kind
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("kind", "code", "says"),
     [
-        (boto.ConnectTimeoutError(endpoint_url=URL), "COGNITO_CONNECT_TIMEOUT_SECONDS"),
-        (boto.ReadTimeoutError(endpoint_url=URL), "COGNITO_READ_TIMEOUT_SECONDS"),
-        (boto.EndpointConnectionError(endpoint_url=URL), "can't be reached"),
-        (boto.ConnectionClosedError(endpoint_url=URL), "closed before the answer"),
-        (boto.ProxyConnectionError(proxy_url="http://canary@proxy"), "proxy"),
-        (boto.SSLError(endpoint_url=URL, error=OSError("canary")), "AWS_CA_BUNDLE"),
-        (boto.HTTPClientError(error="canary"), "HTTPClientError"),
-        (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), "IncompleteReadError"),
-        (ResponseParserError("canary"), "ResponseParserError"),
-        (ConnectionResetError("canary"), "ConnectionResetError"),
+        (FaultKind.CONNECT_TIMEOUT, "ConnectTimeoutError", "COGNITO_CONNECT_TIMEOUT_SECONDS"),
+        (FaultKind.TIMEOUT, "ReadTimeoutError", "COGNITO_READ_TIMEOUT_SECONDS"),
+        (FaultKind.DNS, "EndpointConnectionError", "can't be reached"),
+        (FaultKind.CONNECT, "EndpointConnectionError", "can't be reached"),
+        (FaultKind.RESET, "ConnectionClosedError", "why"),
+        (FaultKind.INVALID, "ConnectionClosedError", "why"),
+        (FaultKind.PROXY, "ProxyConnectionError", "why"),
+        (FaultKind.TLS, "SSLError", "why; behind a proxy set AWS_CA_BUNDLE"),
+        (FaultKind.UNSENDABLE, "HTTPClientError", "why"),
     ],
 )
-def test_a_fault_on_the_way_passes(error: Exception, says: str) -> None:
+def test_a_fault_on_the_way_passes(kind: FaultKind, code: str, says: str) -> None:
+    found = translated(TransferError(kind, "why"))
+    assert type(found) is errors.UnavailableError
+    assert found.code == code
+    assert says in str(found)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        boto.ConnectTimeoutError(endpoint_url=URL),
+        boto.ProxyConnectionError(proxy_url="http://canary@proxy"),
+        boto.SSLError(endpoint_url=URL, error=OSError("canary")),
+        boto.HTTPClientError(error="canary"),
+        boto.UnknownRegionError(region_name="canary", error_msg="canary"),
+        ResponseParserError("canary"),
+        ConnectionResetError("canary"),
+    ],
+)
+def test_a_fault_on_the_way_to_the_credentials_passes(error: Exception) -> None:
     found = translated(error)
     assert type(found) is errors.UnavailableError
     assert found.code == type(error).__name__
-    assert says in str(found)
+    assert ("AWS_CA_BUNDLE" in str(found)) == isinstance(error, boto.SSLError)
 
 
 @pytest.mark.parametrize(
@@ -158,4 +178,4 @@ def test_a_source_of_credentials_that_is_down_is_a_passing_fault() -> None:
 
 
 def test_what_is_not_a_fault_of_the_request_is_not_translated() -> None:
-    assert translate(KeyError("bug"), POOL, has_filter=False, has_token=False) is None
+    assert translate(KeyError("bug"), POOL) is None

@@ -9,7 +9,7 @@ import pytest
 
 from adapter.delivery import BackoffPolicy, CircuitBreaker, RetryPolicy
 from adapter.delivery.verdict import ALIVE_STATUSES, OUTAGE_STATUSES
-from adapter.http1 import IDLE_MAX_S
+from adapter.net.curl_handle import IDLE_MAX_S
 from adapter.service import ONCE_PATIENCE_S
 from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed

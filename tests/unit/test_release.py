@@ -11,11 +11,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from botocore.session import Session
 
 from adapter import config
-from adapter.cognito.client import BotoUserPool
-from adapter.cognito.rate import RateLimiter
 from adapter.credentials import service_session
 from adapter.sinks.address import resolve
 from adapter.sinks.options import HttpOptions
@@ -94,15 +91,14 @@ def test_every_command_line_says_the_version(module: str) -> None:
 
 
 def test_every_request_says_the_version() -> None:
+    """Those of ListUsers: tests/unit/test_cognito_wire.py."""
     settings = config.load(
         {"ARN": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI", "K_SINK": "stdout:"}
     )
     assert f"cognito-source/{VERSION}" == USER_AGENT
     sink = resolve("http://127.0.0.1/", HttpOptions(), variable="K_SINK")
-    assert f"\r\nuser-agent: {USER_AGENT}\r\n".encode() in sink.head.lower()
+    assert sink.origin.user_agent == USER_AGENT
     assert service_session(settings).user_agent().endswith(f" {USER_AGENT}")
-    client = BotoUserPool(Session, settings.pool, RateLimiter(1))._build()
-    assert client.meta.config.user_agent.startswith(f"{USER_AGENT} Botocore/")
 
 
 def problems_with(edit: Callable[[str], str], version: str = "0.2.0", tag: str | None = None) -> list[str]:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from msgspec import structs
 
 from adapter.cognito.decode import decode_answer, decode_user
 from adapter.errors import UnavailableError
-from adapter.http1 import Answer, BadAnswerError, Connection, Limits
+from adapter.net.faults import FaultKind, TransferError
+from adapter.net.http_client import HttpClient
+from adapter.net.origin import Limits, Origin
+from adapter.net.response import Response
 from tests.fuzz.engine import Target, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY
+from tests.unit.raw_server import RawServer, Script, raw_servers
 
-_STRICT = Limits(connect_s=5)
-_CUTTING = Limits(connect_s=5, cut_s=1, body_bytes=100)
-_REQUEST = b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n"
+_STRICT = Limits(total_s=9)
+_CUTTING = Limits(total_s=9, cut_s=9, body_bytes=100)
 _HEAD = b"HTTP/1.1 200 OK\r\n"
 _WIRE = binary(
     [
@@ -60,37 +62,31 @@ _WIRE = binary(
 )
 
 
-class _Socket:
-    """A socket on which these pieces arrive, and then the end."""
+class _Wire:
+    """A server on loopback that sends what it is given; made once for many inputs."""
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._descriptor = os.open(os.devnull, os.O_RDWR)
+    def __init__(self) -> None:
+        self._server: RawServer | None = None
 
-    def fileno(self) -> int:
-        return self._descriptor
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with raw_servers() as serve:
+            self._server = serve(b"")
+            yield
 
-    def settimeout(self, seconds: float) -> None:
-        promise(seconds > 0, "a wait is longer than nothing")
-
-    def sendall(self, data: bytes) -> None:
-        promise(data == _REQUEST, "the request is sent as it is")
-
-    def recv(self, most: int) -> bytes:
-        piece = next(self._pieces, b"")
-        promise(len(piece) <= most, "the test sends no more than is asked for")
-        return piece
-
-    def close(self) -> None:
-        os.close(self._descriptor)
+    def exchange(self, pieces: Sequence[bytes], limits: Limits) -> Response:
+        server = self._server
+        promise(server is not None, "the server runs")
+        assert server is not None
+        server.scripts[:] = [Script(pieces, then="end")]
+        client = HttpClient(Origin(url=server.url), limits)
+        try:
+            return client.send((), b"")
+        finally:
+            client.close()
 
 
-def _exchange(pieces: Sequence[bytes], limits: Limits) -> Answer:
-    connection = Connection(cast("Any", _Socket([piece for piece in pieces if piece])), limits)
-    try:
-        return connection.exchange(_REQUEST, time.monotonic() + 3_600)
-    finally:
-        connection.close()
+_wire_server = _Wire()
 
 
 def _make_wire(rng: Random) -> tuple[bytes, int, bool]:
@@ -101,22 +97,23 @@ def _wire(given: tuple[bytes, int, bool]) -> None:
     data, step, cutting = given
     limits = _CUTTING if cutting else _STRICT
     # In pieces; long ones in larger pieces, so that their number stays small.
-    step = max(step, len(data) // 200)
+    step = max(step, len(data) // 20)
     outcomes = [_outcome([data[n : n + size] for n in range(0, len(data), size)], limits) for size in (step, 65_536)]
-    if len(data) < 32_768 and not cutting:
-        first, second = (each if isinstance(each, Answer) else type(each) for each in outcomes)
-        promise(first == second, "an answer does not depend on how it is cut into pieces")
+    first, second = outcomes
+    if len(data) < 32_768 and not cutting and isinstance(first, Response) and isinstance(second, Response):
+        promise((first.status, first.body) == (second.status, second.body), "a response does not depend on its pieces")
     for outcome in outcomes:
-        if not isinstance(outcome, Answer):
+        if isinstance(outcome, TransferError):
+            promise(outcome.kind in {FaultKind.RESET, FaultKind.INVALID}, "nothing is waited for")
             raise outcome
         promise(200 <= outcome.status < 1_000, "a status is a final one")
         promise(len(outcome.body) <= limits.body_bytes, "a body is as long as allowed")
 
 
-def _outcome(pieces: Sequence[bytes], limits: Limits) -> Answer | BadAnswerError | ConnectionResetError:
+def _outcome(pieces: Sequence[bytes], limits: Limits) -> Response | TransferError:
     try:
-        return _exchange(pieces, limits)
-    except (ConnectionResetError, BadAnswerError) as error:
+        return _wire_server.exchange([piece for piece in pieces if piece], limits)
+    except TransferError as error:
         return error
 
 
@@ -178,7 +175,15 @@ def _user(raw: bytes) -> None:
 
 
 TARGETS = (
-    Target(name="http1", make=_make_wire, parse=_wire, refusals=(BadAnswerError, ConnectionResetError)),
+    # Each input takes two connections: a millisecond.
+    Target(
+        name="http-response",
+        make=_make_wire,
+        parse=_wire,
+        refusals=(TransferError,),
+        share=0.1,
+        around=_wire_server.running,
+    ),
     Target(name="listusers-page", make=_make_page, parse=_page, refusals=(UnavailableError,), secret=lambda _: CANARY),
     Target(name="listusers-user", make=_make_user, parse=_user, refusals=(UnavailableError,), secret=lambda _: CANARY),
 )
