@@ -81,11 +81,11 @@ class IamReader:
         yield from statements_of(self._world, change, "assume_role_policy", Kind.TRUST, holder)
         yield from self._boundary(change, holder)
         for block in self._written(change, "inline_policy"):
-            if (holder.key, get(block, "name")) not in self._apart:
+            if (holder.key, text(get(block, "name"))) not in self._apart:
                 for statement in statements(get(block, "policy") if isinstance(block, dict) else block):
                     yield FoundRight(Kind.IDENTITY, holder, statement, change)
         for arn in self._written(change, "managed_policy_arns"):
-            if (holder.key, arn) not in self._apart:
+            if (holder.key, text(arn)) not in self._apart:
                 yield from self._managed(change, arn, holder, "managed_policy_arns")
 
     def _boundary(self, change: Change, holder: Holder) -> Iterator[FoundRight]:

@@ -80,7 +80,7 @@ def _policy(document: Value) -> Iterator[Statement]:
 
 def _binding(value: Value) -> Statement:
     members = [v for key in ("member", "members") for v in at_path(value, key)]
-    who = tuple("*" if v in _EVERYBODY else v if isinstance(v, str) else show(v) for v in members)
+    who = tuple(show(v) if not isinstance(v, str) else "*" if v in _EVERYBODY else v for v in members)
     written = ", ".join(v if isinstance(v, str) else show(v) for v in at_path(value, "condition.expression"))
     return Statement(
         principals=tuple(sorted(dict.fromkeys(who))) or ("(not known)",),

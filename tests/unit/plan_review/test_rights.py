@@ -12,6 +12,7 @@ from plan_review.findings.declared_rights import DECLARED
 from plan_review.findings.found import Kind
 from plan_review.findings.grants import Standing
 from plan_review.findings.policies import Statement
+from plan_review.findings.readers import READERS
 from plan_review.report import Review
 from plan_review.sentences import grant_sentence
 from plan_review.verdict import findings
@@ -377,6 +378,27 @@ def test_nothing_that_gives_rights_or_opens_passes_both_gates_in_silence(trait: 
         if passes and not _says_something(found):
             silent.append(kind)
     assert silent == []
+
+
+_SHAPES: tuple[Any, ...] = (
+    *("", "x", "*", 0, True, [], {}, [[]], [None], ["a", 1, None], {"a": {"b": [1]}}, [{"a": None}], [[["x"]]]),
+    *('{"Statement": 3}', "[1]", {"Statement": [1, None, {"Effect": ["Allow"], "Principal": [{}], "Condition": [1]}]}),
+    [{"grant": [{"grantee": ["x"], "permission": {}}], "owner": "x", "name": {"a": 1}, "policy": [1], "cidr": [1]}],
+)
+
+
+@pytest.mark.parametrize("shape", _SHAPES, ids=repr)
+def test_no_reader_stumbles_over_a_value_of_another_shape(shape: Any) -> None:
+    """One plan with an object of every type that is read, each attribute of the same shape."""
+    always = {"policy", "role", "acl", "name", "policy_data", "members", "allow", "direction", "type", "id", "arn"}
+    changes = [
+        resource(f"{kind}.{name}", "update", before=before, after=after)
+        for kind in sorted(set().union(*READERS.values()))
+        for values in [dict.fromkeys({*always, *_UNKNOWN_TYPES.get(kind, ())}, shape)]
+        for name, before, after in (("x", values, {}), ("y", {}, values))
+    ]
+    found = review(plan(*changes))
+    assert gate(found, "no-public").reasons or gate(found, "no-iam-widening").reasons
 
 
 def test_the_rules_name_attributes_that_the_types_have() -> None:
