@@ -63,7 +63,7 @@ _INSIDE_OF_ONE = re.compile(
 )
 
 ANYONE = "anyone"
-WRITTEN = "as written in the file beside the plan, which isn't judged"
+WRITTEN = "as written beside the plan, not judged"
 _EVERYBODY = frozenset({"*", "AWS *", "AWS arn:aws:iam::*:root", "Federated *"})
 #: A mark that explains and doesn't warn.
 NO_NARROWER = "any resource (IAM allows no narrower one for this)"

@@ -10,9 +10,10 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import lru_cache
 
-from plan_review.plan.shapes import command_secret, shape_of, unpacked
+from plan_review.plan.shapes import ACCESS_KEY_ID, command_secret, shape_of, unpacked
 from plan_review.plan.values import Value, hide, mask
 
 _SECRET_NAME = re.compile(
@@ -37,6 +38,7 @@ _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 #: Names (`eu-central-1_AbCdEfGhI`) are made of short words; random keys have long ones.
 _RUN_MIN = 16
 _KEY_MIN = 20
+_KEY_ID_LENGTH = 20
 _SHORTEST = 3
 #: No text that gives itself away without its name is shorter (`pw=...`).
 _SHAPE_MIN = 8
@@ -46,9 +48,20 @@ _NO_WORD = re.compile(r"[^a-z0-9]+")
 #: What the value of a pair of name and value is called.
 _VALUES = frozenset({"value", "Value", "insecure_value", "default", "DefaultValue", "ParameterValue"})
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_.~-]{20,200}")
-_ENVIRONMENTS = ("environment", "variables", "env")
+_ENVIRONMENTS = frozenset({"environment", "variables", "env"})
+_TAGS = frozenset({"tags", "tags_all", "tag", "labels", "default_tags", "effective_labels"})
 #: Bits per character: English text and identifiers have 3 to 4, random base64 of 40 characters about 5.
 _ENTROPY_MIN = 4.0
+
+
+class Surroundings(Enum):
+    """What a value is part of, which says how much its name means."""
+
+    PLAIN = auto()
+    #: Environment variables: opaque random text is suspicious whatever it is called.
+    ENVIRONMENT = auto()
+    #: Tags name things, also secrets.
+    TAGS = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ def redact(value: Value, path: str = "", name: str = "") -> tuple[Value, list[Le
         name: what the place of `value` is called.
     """
     found = _Search()
-    return found.walk(value, path, name, environment=False), found.leaks
+    return found.walk(value, path, name, around=Surroundings.PLAIN), found.leaks
 
 
 class _Search:
@@ -78,34 +91,36 @@ class _Search:
         self._depth = depth
         self.leaks: list[Leak] = []
 
-    def walk(self, value: Value, path: str, name: str, *, environment: bool) -> Value:
+    def walk(self, value: Value, path: str, name: str, *, around: Surroundings) -> Value:
         if isinstance(value, str):
-            why = suspicion(value, name, environment=environment, depth=self._depth)
+            why = suspicion(value, name, around=around, depth=self._depth)
             if not why:
                 return value
             self.leaks.append(Leak(path or name, why))
             return hide(value, f"hidden: looks like {why}")
         if isinstance(value, dict):
-            return self._walk_dict(value, path, environment=environment or name.lower() in _ENVIRONMENTS)
+            return self._walk_dict(value, path, around=_inside(name, around))
         if isinstance(value, list):
-            return self._walk_list(value, path, name, environment=environment or name.lower() in _ENVIRONMENTS)
+            return self._walk_list(value, path, name, around=_inside(name, around))
         return value
 
-    def _walk_dict(self, value: dict[str, Value], path: str, *, environment: bool) -> Value:
+    def _walk_dict(self, value: dict[str, Value], path: str, *, around: Surroundings) -> Value:
         pair = _name_of_pair(value)
         changed: dict[str, Value] = {}
         for key, item in value.items():
+            if len(key) >= _KEY_MIN and (why := shape_of(key)):
+                self.leaks.append(Leak(f"{path}.(a key)" if path else "(a key)", why))
+                return hide(value, f"hidden: a key in it looks like {why}")
             if isinstance(item, str | dict | list):
                 name = pair if pair and key in _VALUES else key
-                walked = self.walk(item, f"{path}.{key}" if path else key, name, environment=environment)
+                walked = self.walk(item, f"{path}.{key}" if path else key, name, around=around)
                 if walked is not item:
                     changed[key] = walked
         return {**value, **changed} if changed else value
 
-    def _walk_list(self, value: list[Value], path: str, name: str, *, environment: bool) -> Value:
+    def _walk_list(self, value: list[Value], path: str, name: str, *, around: Surroundings) -> Value:
         walked = [
-            self.walk(item, f"{path}[{_label(item, index)}]", name, environment=environment)
-            for index, item in enumerate(value)
+            self.walk(item, f"{path}[{_label(item, index)}]", name, around=around) for index, item in enumerate(value)
         ]
         same = all(one is other for one, other in zip(walked, value, strict=True))
         return value if same else walked
@@ -126,25 +141,26 @@ def _label(item: Value, index: int) -> str:
     return name if isinstance(name, str) and name and len(name) < 60 else str(index)
 
 
-def suspicion(value: str, name: str, *, environment: bool = False, depth: int = 0) -> str:
+def suspicion(value: str, name: str, *, around: Surroundings = Surroundings.PLAIN, depth: int = 0) -> str:
     """What the text seems to be, in words, or nothing.
 
     Args:
         value: the text.
         name: what its place is called (an attribute or an environment variable).
-        environment: the place is an environment variable: opaque random text is suspicious whatever its name.
+        around: what the place is part of.
         depth: how many texts this one was wrapped in.
     """
     if len(value) < _SHORTEST:
         return ""
-    if len(value) >= _SHAPE_MIN:
-        what = _known(value, depth)
-        if what:
-            return what
+    what = _known(value, depth) if len(value) >= _SHAPE_MIN else ""
+    in_environment = around is Surroundings.ENVIRONMENT
+    if what and (in_environment or what != ACCESS_KEY_ID or not _is_identifier(name, value)):
+        return what
     if is_secret_name(name) and not _HARMLESS.fullmatch(value.strip()):
-        return f"the value of {name!r}"
-    if environment and _OPAQUE.fullmatch(value) and (_is_random(value) or (_has_weak_name(name) and _is_key(value))):
-        return "a random key"
+        # A tag with such a name says which secret belongs to the object.
+        return f"the value of {name!r}" if around is not Surroundings.TAGS or _is_random(value) else ""
+    if in_environment and _OPAQUE.fullmatch(value):
+        return "a random key" if _is_random(value) or (_has_weak_name(name) and _is_key(value)) else ""
     return ""
 
 
@@ -160,10 +176,21 @@ def _known(value: str, depth: int) -> str:
     if value[0] in "{[":
         opened = mask(value)
         search = _Search(depth + 1)
-        search.walk(opened if not isinstance(opened, str) else None, "", "", environment=False)
+        search.walk(opened if not isinstance(opened, str) else None, "", "", around=Surroundings.PLAIN)
         return search.leaks[0].why if search.leaks else ""
     text = unpacked(value)
     return suspicion(text, "", depth=depth + 1) if text else ""
+
+
+def _inside(name: str, around: Surroundings) -> Surroundings:
+    if name.lower() in _ENVIRONMENTS:
+        return Surroundings.ENVIRONMENT
+    return Surroundings.TAGS if name.lower() in _TAGS else around
+
+
+def _is_identifier(name: str, value: str) -> bool:
+    """An access key's id alone gives nobody anything: `id` of the key, `user_id` of who asks."""
+    return len(value) == _KEY_ID_LENGTH and _snake(name).rpartition("_")[2] == "id"
 
 
 def _has_weak_name(name: str) -> bool:

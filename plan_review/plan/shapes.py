@@ -12,9 +12,10 @@ import re
 import zlib
 from collections.abc import Iterator
 
+ACCESS_KEY_ID = "an AWS access key id"
 #: What a key is of, and how it is written after its prefix. The prefixes begin a word.
 _TOKENS: tuple[tuple[str, str], ...] = (
-    ("an AWS access key id", r"(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
+    (ACCESS_KEY_ID, r"(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
     ("a GitHub token", r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,}"),
     ("a GitLab token", r"gl(?:pat|ptt|dt|rt|ft|soat|cbt|agent|oas)-[\w-]{20,}"),
     ("a Slack token", r"xox[abeprs]-[\w-]{10,}|xapp-\d-[\w-]{10,}"),
@@ -79,7 +80,11 @@ _TEXT_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     # A password may hold slashes, which nobody escaped; a port may not.
     (
         "a URL with a password",
-        re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\d{1,5}/)(?!\$\{[^}]*\}@)[^\s@]+@", re.IGNORECASE),
+        re.compile(
+            r"\b[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\d{1,5}/)"
+            r"(?!(?:\$\{[^}]*\}|\$\w+|\$\([^)]*\)|%\w|<[^>]*>|\{+[^}]*\}+|\*+|x+|pass(?:word)?)@)[^\s@]+@",
+            re.IGNORECASE,
+        ),
     ),
     (
         "a webhook's URL",

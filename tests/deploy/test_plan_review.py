@@ -47,10 +47,10 @@ def test_a_first_deployment_is_safe_and_the_docs_show_what_it_is(reviewed: str) 
     assert "changes 0, replaces 0, destroys 0." in reviewed
     assert "Nothing is open to the internet." in reviewed
     assert "No secret in the plan." in reviewed
-    assert "runs a command where the plan is applied (local-exec: python3 -m iam mint …)" in reviewed
+    assert "runs a command where the plan is applied (local-exec: python3 -m iam …)" in reviewed
     rights = section(reviewed, "WHO MAY DO WHAT")
     assert re.search(r"^user \S+ may\n  \+ cognito-idp:ListUsers on arn:\S+$", rights, re.MULTILINE)
-    assert "can't be read before apply" not in rights
+    assert "secretsmanager:GetSecretValue on ${aws_secretsmanager_secret" in rights
     documented = EXAMPLE.read_text()
     for title in ("WHO MAY DO WHAT", "NETWORK"):
         assert section(reviewed, title) == section(documented, title), "the docs are stale: run `make plan-docs`"

@@ -123,7 +123,7 @@ def test_what_cdktf_wrote_beside_the_plan_fills_in_what_terraform_does_not_know(
     path = saved(tmp_path, item)
     synthesised = {"resource": {"aws_iam_role_policy": {"p": {"policy": document, "role": "task"}}}}
     (tmp_path / "cdk.tf.json").write_text(json.dumps(synthesised))
-    assert "sqs:SendMessage on ${aws_sqs_queue.q.arn}   <-- as written in the file beside" in call(path).stdout
+    assert "sqs:SendMessage on ${aws_sqs_queue.q.arn}   <-- as written beside the plan, not judged" in call(path).stdout
     other = {"resource": {"aws_iam_role_policy": {"p": {"policy": document.replace(".q.", ".other."), "role": "task"}}}}
     (tmp_path / "cdk.tf.json").write_text(json.dumps(other))
     assert "only known after apply" in call(path).stdout

@@ -224,6 +224,13 @@ def test_a_secret_inside_of_a_text_is_found_and_hidden(kind: str) -> None:
     assert text not in shown
 
 
+def test_a_secret_as_the_name_of_a_value_is_hidden_with_all_around_it() -> None:
+    token = "ghp_" + "a1B2" * 9
+    item = plan(resource("aws_x.y", after={"map": {token: "ann", "other": "bob"}}))
+    assert where(review(item)) == ["aws_x.y map.(a key)"]
+    assert token not in everything(item)
+
+
 def test_a_key_behind_the_end_of_a_line_is_found_in_the_bytes() -> None:
     """JSON writes the end of a line as a backslash and an n."""
     item = plan(resource("aws_x.y", after={"text": "line\nghp_" + "a1B2" * 9}))

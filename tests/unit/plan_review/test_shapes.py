@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plan_review.plan.leaks import is_secret_name, suspicion
+from plan_review.plan.leaks import Surroundings, is_secret_name, redact, suspicion
+from plan_review.plan.values import Value
 
 HEX = "0123456789abcdef"
 WORD = "a1B2c3D4e5F6g7H8i9J0"
@@ -87,7 +88,7 @@ def test_what_looks_like_a_secret_wherever_it_stands(value: str) -> None:
     ],
 )
 def test_what_looks_like_a_secret_in_its_place(value: str, name: str, environment: bool) -> None:
-    assert suspicion(value, name, environment=environment)
+    assert suspicion(value, name, around=Surroundings.ENVIRONMENT if environment else Surroundings.PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,9 @@ def test_what_looks_like_a_secret_in_its_place(value: str, name: str, environmen
         ("https://github.com/org/repo.git?ref=v1", "SOURCE"),
         ("git@github.com:org/repo.git", "SOURCE"),
         ("postgres://app:${var.password}@db/x", "URL"),
+        ("postgres://app:$DB_PASSWORD@db/x", "URL"),
+        ("postgres://app:<password>@db/x", "URL"),
+        ("postgres://{{user}}:{{password}}@db/x", "URL"),
         ("dynamodb://cognito-source-state?region=eu-central-1", "STATE_URL"),
         ("sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "IMAGE"),
         ("-----BEGIN CERTIFICATE-----\nMIIE", "K_CA_CERTS"),
@@ -132,7 +136,7 @@ def test_what_looks_like_a_secret_in_its_place(value: str, name: str, environmen
     ],
 )
 def test_what_only_points_to_a_secret_is_none(value: str, name: str) -> None:
-    assert suspicion(value, name, environment=True) == ""
+    assert suspicion(value, name, around=Surroundings.ENVIRONMENT) == ""
 
 
 @pytest.mark.parametrize(
@@ -141,3 +145,17 @@ def test_what_only_points_to_a_secret_is_none(value: str, name: str) -> None:
 )
 def test_names_that_only_sound_like_a_secrets(name: str) -> None:
     assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["id", "user_id", "access_key_id", "AccessKeyId"])
+def test_the_id_of_an_access_key_is_an_identifier_where_it_is_called_one(name: str) -> None:
+    value = "AKIAIOSFODNN7EXAMPLE"
+    assert suspicion(value, name) == ""
+    assert suspicion(value, name, around=Surroundings.ENVIRONMENT)
+    assert suspicion(value, "access_key")
+
+
+def test_a_tag_names_secrets_and_seldom_holds_one() -> None:
+    tags: dict[str, Value] = {"app:secret": "app/prod/api", "Token": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY"}
+    _, leaks = redact({"tags": tags, "secret": "app/prod/api"})
+    assert [leak.path for leak in leaks] == ["tags.Token", "secret"]
