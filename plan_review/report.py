@@ -144,6 +144,11 @@ class Review:
         return tuple(u for u in self.unjudged if u.question is question)
 
     @property
+    def unjudged_objects(self) -> int:
+        """How many objects have a part in a question that wasn't judged."""
+        return len({address for u in self.unjudged for address in u.addresses})
+
+    @property
     def flows(self) -> tuple[Flow, ...]:
         """Rules of security groups after the plan."""
         return self.network.flows

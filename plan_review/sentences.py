@@ -49,6 +49,11 @@ def on_resources(statement: Statement) -> str:
     return f" on {resources_text(statement)}" if statement.resources else ""
 
 
+def principals(statement: Statement) -> tuple[str, ...]:
+    """The principals of a resource's policy, one by one."""
+    return tuple("anyone" if p in ("*", "AWS *") else p for p in statement.principals) or ("nobody",)
+
+
 def principals_text(statement: Statement) -> str:
     """The principals of a resource's policy."""
     listed = ", ".join("anyone" if p in ("*", "AWS *") else p for p in statement.principals) or "(nobody)"

@@ -4,134 +4,155 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from itertools import groupby
 
-from plan_review.gates import GateResult
-from plan_review.plan.model import Action
+from jinja2 import Environment
+
+from plan_review.findings import prices
+from plan_review.gates import REASONS_MAX, GateResult
+from plan_review.plan.model import Action, Change
+from plan_review.render import svg
+from plan_review.render.environment import environment, trusted
+from plan_review.render.fields import shown_fields
 from plan_review.render.graph import picture
-from plan_review.render.html_changes import changes, drift, outputs
-from plan_review.render.html_rights import rights
-from plan_review.render.html_sections import (
-    attention,
-    cost_table,
-    data_at_risk,
-    gate_results,
-    network_reach,
-    secrets_found,
-)
-from plan_review.render.markup import Child, Markup, el
-from plan_review.render.style import CSS
-from plan_review.render.svg import draw
+from plan_review.render.layout import HEIGHT, WIDTH, lay_out
 from plan_review.report import Review
-from plan_review.verdict import tones, verdict
+from plan_review.sentences import SIGNS, change_notes, conditions_text, money, principals
+from plan_review.verdict import by_holder, findings, tones
 
-_MARKS = {"good": "✓", "warn": "!", "bad": "✕"}
-_SPOKEN = {"good": "Fine: ", "warn": "Look: ", "bad": "Danger: "}
+_LIMITS = {
+    "list_max": 300,
+    "reasons_max": REASONS_MAX,
+    "holders_max": 200,
+    "unjudged_max": 20,
+    "changes_max": 400,
+    "fields_max": 60,
+    "new_fields_max": 8,
+    "value_max": 600,
+}
+_GROUPS = {
+    Action.CREATE: "Created",
+    Action.UPDATE: "Changed in place",
+    Action.REPLACE: "Replaced: the old object is destroyed, a new one is made",
+    Action.DELETE: "Destroyed",
+    Action.FORGET: "Forgotten: Terraform lets go of it, it stays in AWS",
+    Action.OTHER: "Something that this review doesn't know",
+    Action.NOOP: "Only moved or imported",
+}
 
 
-def render(found: Review, gates: Sequence[GateResult] = ()) -> str:
-    """The whole page."""
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    number: str
+    label: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class _PageSection:
+    """A section of the page; its key is the name of its macro."""
+
+    key: str
+    title: str
+    there: bool
+
+
+def render(found: Review, gates: Sequence[GateResult] = (), notes: Sequence[str] = ()) -> str:
+    """The whole page.
+
+    Args:
+        found: the review.
+        gates: results of gates.
+        notes: what else is to be said of the gates.
+    """
+    env = _environment()
+    css = resources.files("plan_review.render").joinpath("templates", "review.css").read_text(encoding="utf-8")
     drawn = picture(found.plans)
-    sections: list[tuple[str, str, Child]] = [
-        ("look", "Needs a look", attention(found)),
-        ("gates", "Gates", gate_results(gates)),
-        ("rights", "Who may do what", rights(found)),
-        ("network", "Network", network_reach(found)),
-        ("data", "Data at risk", data_at_risk(found)),
-        ("secrets", "Secrets", secrets_found(found)),
-        ("cost", "Cost", cost_table(found)),
-        ("picture", "Picture", _scroll(draw(drawn)) if drawn.nodes else None),
-        ("changes", "Changes", changes(found)),
-        ("drift", "Changed outside", drift(found)),
-        ("outputs", "Outputs", outputs(found)),
+    drawing = lay_out(drawn)
+    listed = findings(found)
+    holders = by_holder(found)
+    sections = [
+        _PageSection("gates", "Gates", bool(gates)),
+        _PageSection("look", "Needs a look", bool(listed)),
+        _PageSection("unjudged", "Not judged", bool(found.unjudged)),
+        _PageSection("rights", "Who may do what", bool(holders)),
+        _PageSection("network", "Network", bool(found.flows or found.public or any(_ways(found)))),
+        _PageSection("data", "Data at risk", bool(found.risks)),
+        _PageSection("secrets", "Secrets", any((found.leaks, found.secrecy.in_state, found.secrecy.stores))),
+        _PageSection("cost", "Cost", bool(found.cost.lines or found.cost.not_priced)),
+        _PageSection("picture", "Picture", bool(drawn.nodes)),
+        _PageSection("changes", "Changes", bool(found.changes or found.deferred)),
+        _PageSection("drift", "Changed outside", bool(found.drift or found.other_drift)),
+        _PageSection("outputs", "Outputs", bool(found.outputs)),
     ]
-    there = [(key, title, body) for key, title, body in sections if body]
-    body = el(
-        "body",
-        el("a", "Skip to the review", href="#main", class_="skip"),
-        el(
-            "div",
-            _header(found),
-            el(
-                "nav",
-                el("ul", [el("li", el("a", title, href=f"#{key}")) for key, title, _ in there]),
-                aria_label="Sections",
-            ),
-            el(
-                "main",
-                [el("section", el("h2", title), body, id=key, aria_label=title) for key, title, body in there],
-                id="main",
-            ),
-            _footer(),
-            class_="page",
-        ),
-    )
-    return f"<!doctype html>\n{el('html', _head(found), body, lang='en')}\n"
-
-
-def _head(found: Review) -> Markup:
-    digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=policy),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="referrer", content="no-referrer"),
-        # An empty icon: otherwise a browser asks the server for one.
-        el("link", rel="icon", href="data:,"),
-        el("title", f"Plan review: {verdict(found)[0]}"),
-        Markup(f"<style>{CSS}</style>"),
+    return env.get_template("review.html.j2").render(
+        found=found,
+        css=trusted(css),
+        digest=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        sentences=[*tones(found), *(("warn", note) for note in notes)],
+        tiles=list(_tiles(found)),
+        sections=[s for s in sections if s.there],
+        gate_results=gates,
+        findings=listed,
+        holders=holders,
+        drawn=drawn,
+        drawing=drawing,
+        boxes=svg.boxes(drawn, drawing),
     )
 
 
-def _navigation(sections: Sequence[tuple[str, str]]) -> Markup:
-    links = [el("li", el("a", title, href=f"#{key}")) for key, title in sections]
-    return el("nav", el("ul", links), aria_label="Sections")
+def _ways(found: Review) -> Iterator[object]:
+    yield from found.network.links
+    yield from found.network.public_addresses
 
 
-def _header(found: Review) -> Markup:
+def _tiles(found: Review) -> Iterator[_Tile]:
     counts = found.counts
-    tiles = [
+    for label, number, tone in (
         ("create", counts[Action.CREATE], "good"),
         ("change", counts[Action.UPDATE], "warn"),
         ("replace", counts[Action.REPLACE], "bad"),
         ("destroy", counts[Action.DELETE], "bad"),
         ("new rights", len(found.widening), "warn"),
         ("open to the internet", len(found.public), "bad"),
+        ("data at risk", len(found.risks), "bad"),
         ("secrets in clear", len(found.leaks), "bad"),
-    ]
-    shown = [_tile(str(number), label, tone if number else "") for label, number, tone in tiles]
-    shown.append(_tile(f"${found.cost.after:,.0f}", "a month, about", ""))
-    plans = ", ".join(f"{p.label} ({p.tool})" if p.label else p.tool for p in found.plans)
-    first, *rest = tones(found)
-    return el(
-        "header",
-        el("p", f"Plan review · {plans}", class_="over"),
-        el("h1", first[1]),
-        el("ul", shown, class_="tiles"),
-        el("ul", [_sentence(tone, sentence) for tone, sentence in rest], class_="verdict"),
-    )
+        ("not judged", found.unjudged_objects, "warn"),
+    ):
+        yield _Tile(str(number), label, tone if number else "none")
+    yield _Tile(f"${found.cost.after:,.0f}", "a month, about", "")
 
 
-def _tile(number: str, label: str, tone: str) -> Markup:
-    return el("li", el("b", number), el("span", label), class_=f"tile {tone}".strip())
+def _by_action(changes: Sequence[Change]) -> list[tuple[Action, list[Change]]]:
+    return [(action, list(members)) for action, members in groupby(changes, key=lambda c: c.action)]
 
 
-def _sentence(tone: str, sentence: str) -> Markup:
-    mark = el("span", _MARKS[tone], class_="mark", role="img", aria_label=_SPOKEN[tone])
-    return el("li", mark, el("span", sentence), class_=tone)
-
-
-def _scroll(inner: Markup) -> Markup:
-    return el("div", inner, class_="card scroll", tabindex="0", role="region", aria_label="Picture, scrolls sideways")
-
-
-def _footer() -> Markup:
-    return el(
-        "footer",
-        "Made from the plan's JSON by ",
-        el("code", "python -m stacks review"),
-        ". Sensitive values are nowhere in this file. Costs are an estimate from list prices.",
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return environment(
+        "html",
+        filters={"groupby_action": _by_action, "number": lambda value: f"{value:g}"},
+        names={
+            **_LIMITS,
+            "marks": {"good": "✓", "warn": "!", "bad": "✕"},
+            "spoken": {"good": "Fine: ", "warn": "Look: ", "bad": "Danger: "},
+            "standings": {"added": ("new", "good"), "kept": ("as before", "dim"), "removed": ("taken away", "dim")},
+            "groups": _GROUPS,
+            "signs": SIGNS,
+            "styles": svg.CLASSES,
+            "curve": svg.curve,
+            "box_width": WIDTH,
+            "box_height": HEIGHT,
+            "region": prices.REGION,
+            "as_of": prices.AS_OF,
+            "money": money,
+            "who": principals,
+            "conditions_text": conditions_text,
+            "change_notes": change_notes,
+            "shown_fields": shown_fields,
+        },
     )

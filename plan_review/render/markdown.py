@@ -11,7 +11,7 @@ from jinja2 import Environment
 
 from plan_review.findings import prices
 from plan_review.findings.grants import Grant
-from plan_review.findings.policies import Statement
+from plan_review.findings.unjudged import Question
 from plan_review.gates import GateResult
 from plan_review.render import escape
 from plan_review.render.environment import environment, trusted
@@ -20,7 +20,7 @@ from plan_review.render.fit import Fitted, Rows, RowWriter, fit
 from plan_review.render.graph import picture
 from plan_review.render.svg import mermaid
 from plan_review.report import Review
-from plan_review.sentences import SIGNS, VERBS, change_notes, conditions_text, flow_sentence, money
+from plan_review.sentences import SIGNS, VERBS, change_notes, conditions_text, flow_sentence, money, principals
 from plan_review.verdict import by_holder, findings, tones
 
 #: GitHub takes comments of 65,536 characters; a workflow may want to add a line of its own.
@@ -105,12 +105,14 @@ def _left_out(fitted: Sequence[Fitted]) -> Iterator[str]:
 def _sections(found: Review, gates: Sequence[GateResult]) -> Iterator[_Section]:
     yield _Section("Gates", _rows("gate", gates), unfolded=True, weight=3)
     yield _Section("Needs a look", _rows("finding", findings(found)), unfolded=True, weight=3)
-    yield _Section("Who may do what", _rows("statement", list(_statements(found))), weight=2)
+    rights = [*_rows("statement", list(_statements(found))), *_rows("not_judged", found.lacks(Question.RIGHTS))]
+    yield _Section("Who may do what", rights, weight=2)
     network = [
         *_rows("exposure", found.public),
         *_rows("flow", found.flows),
         *_rows("link", found.network.links),
         *_rows("public_address", found.network.public_addresses),
+        *_rows("not_judged", found.lacks(Question.NETWORK)),
     ]
     yield _Section("Network", network)
     secrets = [
@@ -144,10 +146,6 @@ def _statements(found: Review) -> Iterator[_Statement]:
             yield _Statement(grant, "" if index else holder)
 
 
-def _who(statement: Statement) -> tuple[str, ...]:
-    return tuple("anyone" if p in ("*", "AWS *") else p for p in statement.principals) or ("nobody",)
-
-
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     return environment(
@@ -158,7 +156,7 @@ def _environment() -> Environment:
         },
         names={
             "icons": _ICONS,
-            "who": _who,
+            "who": principals,
             "signs": SIGNS,
             "verbs": VERBS,
             "money": money,

@@ -1,14 +1,14 @@
-"""The picture as SVG (for the page) and as a Mermaid diagram (for Markdown)."""
+"""What the page's drawing is made of, and the picture as a Mermaid diagram for Markdown."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from plan_review.plan.model import Action
 from plan_review.render.escape import clip, plain
 from plan_review.render.graph import Node, Picture
-from plan_review.render.layout import HEIGHT, WIDTH, Placed, lay_out
-from plan_review.render.markup import Markup, el
+from plan_review.render.layout import Drawing, Placed
 from plan_review.sentences import SIGNS, VERBS
 
 _TITLE_MAX = 17
@@ -28,51 +28,36 @@ CLASSES = {
 }
 
 
-def draw(found: Picture) -> Markup:
-    """The picture as one `<svg>` that takes its colours from the page's style."""
-    drawing = lay_out(found)
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box of the drawing, with the texts that fit into it."""
+
+    x: float
+    y: float
+    title: str
+    kind: str
+    sign: str
+    style: str
+    #: What it says when it is read aloud, or pointed at.
+    spoken: str
+
+
+def boxes(found: Picture, drawing: Drawing) -> list[Box]:
+    """The boxes of a picture where the drawing places them."""
     nodes = {n.key: n for n in found.nodes}
-    arrow = el(
-        "marker",
-        el("path", d="M0 0L7 3.5L0 7z"),
-        id="arrow",
-        viewBox="0 0 7 7",
-        refX="6.5",
-        refY="3.5",
-        markerWidth="7",
-        markerHeight="7",
-        orient="auto",
-    )
-    lines = [el("path", d=_curve(points), class_="line", marker_end="url(#arrow)") for points in drawing.lines]
-    return el(
-        "svg",
-        el("defs", arrow),
-        el("g", lines, aria_hidden="true"),
-        [_box(nodes[placed.key], placed) for placed in drawing.boxes],
-        viewBox=f"0 0 {drawing.width:g} {drawing.height:g}",
-        width=drawing.width,
-        height=drawing.height,
-        role="img",
-        aria_label=_spoken(found),
-    )
+    return [_box(nodes[placed.key], placed) for placed in drawing.boxes]
 
 
-def _spoken(found: Picture) -> str:
-    return f"{len(found.nodes)} groups of resources and {len(found.links)} links between them"
-
-
-def _box(node: Node, at: Placed) -> Markup:
+def _box(node: Node, at: Placed) -> Box:
     count = f" ({node.count})" if node.count > 1 else ""
-    title = _shortened(plain(node.title), _TITLE_MAX - len(count)) + count
-    return el(
-        "g",
-        el("title", f"{VERBS[node.action]}: {node.title} ({node.kind})"),
-        el("rect", x=at.x, y=at.y, width=WIDTH, height=HEIGHT, rx="8", class_="box"),
-        el("rect", x=at.x, y=at.y + 8, width="4", height=HEIGHT - 16, rx="2", class_="stripe"),
-        el("text", title, x=at.x + 14, y=at.y + 21, class_="title"),
-        el("text", clip(node.kind, _KIND_MAX), x=at.x + 14, y=at.y + 38, class_="kind"),
-        el("text", SIGNS[node.action], x=at.x + WIDTH - 8, y=at.y + 21, class_="sign", text_anchor="end"),
-        class_=f"node {CLASSES[node.action]}",
+    return Box(
+        x=at.x,
+        y=at.y,
+        title=_shortened(plain(node.title), _TITLE_MAX - len(count)) + count,
+        kind=clip(node.kind, _KIND_MAX),
+        sign=SIGNS[node.action],
+        style=CLASSES[node.action],
+        spoken=f"{VERBS[node.action]}: {node.title} ({node.kind})",
     )
 
 
@@ -84,7 +69,7 @@ def _shortened(title: str, length: int) -> str:
     return f"{title[: length - end - 1]}…{title[-end:]}"
 
 
-def _curve(points: tuple[tuple[float, float], ...]) -> str:
+def curve(points: tuple[tuple[float, float], ...]) -> str:
     """Smooth from point to point, level at each of them."""
     (x, y), *rest = points
     parts = [f"M{x:g} {y:g}"]

@@ -20,7 +20,6 @@ from plan_review.render import markdown as render_markdown
 from plan_review.render.escape import page, plain
 from plan_review.render.graph import picture
 from plan_review.render.layout import HEIGHT, WIDTH, lay_out
-from plan_review.render.markup import Markup, el
 from plan_review.render.svg import mermaid
 from tests.unit.plan_review.support import PLANS, load, plan, resource, review
 
@@ -130,12 +129,6 @@ def test_nothing_of_a_plan_becomes_markup_of_the_page() -> None:
     assert "alert(1)" in "".join(outline.text)
     assert not any(
         "evil.example" in str(value) for _, attributes in outline.elements for value in attributes.values() if value
-    )
-
-
-def test_elements_escape_texts_and_attributes() -> None:
-    assert el("p", "<b>", Markup("<i></i>"), None, title='"x"', hidden=True, lang=None) == (
-        '<p title="&quot;x&quot;" hidden>&lt;b&gt;<i></i></p>'
     )
 
 
