@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 #: What the image adds to its base: the adapter, its dependencies, both compiled. In MB of 1,000,000 bytes. libcurl and
-#: its libraries are 17.6 of them, and each has to be there to be loaded; pulled, compressed, they are 6.3 MB.
+#: its libraries are 17.6 of them, and each has to be there to be loaded; pulled, compressed, they are 6.3 MB
+#: (docs/adr/0011).
 ADDED_MB: Final = 44.0
 #: The whole image on the Dockerfile's own base, of which python:3.13-slim is about 120 MB.
 WHOLE_MB: Final = 180.0

@@ -17,8 +17,10 @@ from adapter.net.trust import TrustStore
 
 #: A connection that was idle for longer is not used again: what is between the two ends may have forgotten it.
 IDLE_MAX_S: Final = 60
-#: CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: what a proxy says is not of the response.
+#: CURLOPT_SUPPRESS_CONNECT_HEADERS and CURLOPT_QUICK_EXIT, which pycurl has no names for: what a proxy says is not of
+#: the response, and a resolver that does not answer is not waited for at the end.
 _SUPPRESS_CONNECT_HEADERS: Final = 265
+_QUICK_EXIT: Final = 322
 #: Errors of libcurl that leave a response whose status counts: its body is too long, late, cut or broken.
 _AFTER_THE_HEAD: Final = frozenset({8, 18, 23, 28, 42, 52, 55, 56, 61, 100})
 #: CURLE_BAD_CONTENT_ENCODING comes before the end of the head: of a transfer encoding that nobody asked for.
@@ -253,6 +255,7 @@ def _options(origin: Origin, limits: Limits) -> list[tuple[int, object]]:
         (pycurl.PROXY, proxy.url if proxy else ""),
         (pycurl.NOPROXY, ""),  # who is reached without a proxy was decided before
         (_SUPPRESS_CONNECT_HEADERS, 1),
+        (_QUICK_EXIT, 1),
     ]
     if proxy is not None and (proxy.username or proxy.password):
         options += [(pycurl.PROXYUSERNAME, proxy.username), (pycurl.PROXYPASSWORD, proxy.password)]
