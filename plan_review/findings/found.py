@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from plan_review.findings.policies import Statement, data_statements, statements
 from plan_review.plan.addresses import bare_address
-from plan_review.plan.model import Change, Phase, World
+from plan_review.plan.model import Action, Change, Phase, World
 from plan_review.plan.values import Unknown, Value, get, text
 
 
@@ -70,7 +70,13 @@ _TARGETS = [
 
 
 def left_to_aws(world: World, change: Change, attribute: str) -> bool:
-    """The configuration doesn't set the value: AWS's default, or an echo of what other objects set."""
+    """An unknown value that the configuration doesn't set: AWS's default, or an echo of what other objects set.
+
+    Of an object that is only updated, the provider knows such values: there, a `dynamic` block sets it, which the
+    configuration in a plan leaves out.
+    """
+    if change.action is Action.UPDATE:
+        return False
     configuration = world.plan.configuration
     known = bare_address(change.address) in configuration.resources
     return known and configuration.expression(change.address, attribute) is None

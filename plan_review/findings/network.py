@@ -113,7 +113,15 @@ def _open_policies(grants: list[Grant]) -> Iterator[Exposure]:
     for grant in grants:
         if grant.kind is Kind.IDENTITY or grant.standing is Standing.REMOVED:
             continue
-        if is_open_to_anyone(grant.statement) and not grant.statement.written:
+        if grant.statement.opaque:
+            yield Exposure(
+                plan=grant.plan,
+                address=grant.source,
+                what=f"the policy of {grant.holder} can't be read, and may let anyone use it",
+                already=grant.standing is Standing.KEPT,
+                unknown=True,
+            )
+        elif is_open_to_anyone(grant.statement) and not grant.statement.written:
             actions = ", ".join(grant.statement.actions[:3])
             yield Exposure(
                 plan=grant.plan,

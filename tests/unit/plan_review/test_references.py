@@ -162,3 +162,30 @@ def test_two_policies_that_can_not_be_shown_are_two() -> None:
     )
     for order in ((stays, changes), (changes, stays)):
         assert not gate(review(plan(*order)), "no-iam-widening").passed
+
+
+@pytest.mark.parametrize("attribute", ["ingress", "egress"])
+def test_rules_that_an_update_makes_unknown_come_from_a_dynamic_block(attribute: str) -> None:
+    value = {"name": "g", "ingress": [], "egress": []}
+    after = {key: item for key, item in value.items() if key != attribute}
+    changed = resource("aws_security_group.g", "update", before=value, after=after, unknown={attribute: True})
+    found = review(plan(changed, expressions={"aws_security_group.g": {"name": {}}}))
+    assert gate(found, "no-public").passed is (attribute == "egress")
+
+
+def test_rules_of_a_new_group_that_nobody_wrote_are_left_to_aws() -> None:
+    added = resource("aws_security_group.g", after={"name": "g"}, unknown={"ingress": True, "egress": True})
+    assert gate(review(plan(added, expressions={"aws_security_group.g": {"name": {}}})), "no-public").passed
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+@pytest.mark.parametrize("rule", ["no-public", "no-iam-widening"])
+def test_a_policy_of_a_resource_that_can_not_be_read_may_open_it_to_anyone(rule: str, hidden: bool) -> None:
+    value = {"queue_url": "u"}
+    document = policy(allow("sqs:*", Principal="*"))
+    if hidden:
+        changed = resource("aws_sqs_queue_policy.q", after={**value, "policy": document}, sensitive={"policy": True})
+    else:
+        changed = resource("aws_sqs_queue_policy.q", after=value, unknown={"policy": True})
+    expressions = {"aws_sqs_queue_policy.q": {"policy": {"references": ["local.policy"]}}}
+    assert not gate(review(plan(changed, expressions=expressions)), rule).passed
