@@ -82,7 +82,7 @@ class LargePool:
         return Page(users=[self._users.render(number) for number in numbers], token=token, date_s=EPOCH_S + 1e8)
 
 
-class Told(NamedTuple):
+class DeletionsTime(NamedTuple):
     """When all deletions were reported, in seconds, and after how many pages of listings and look-ups."""
 
     seconds: float
@@ -90,7 +90,9 @@ class Told(NamedTuple):
     looked_up: int
 
 
-def told(users: int, deleted: int, rps: float, state: Path, *, latency_s: float = 0.0, unlisted: int = 0) -> Told:
+def time_deletions(
+    users: int, deleted: int, rps: float, state: Path, *, latency_s: float = 0.0, unlisted: int = 0
+) -> DeletionsTime:
     """Delete users between two sweeps, and sweep until all are reported, and nobody else."""
     clock = VirtualClock()
     pool, sink = LargePool(users, clock, latency_s), MemorySink()
@@ -104,14 +106,14 @@ def told(users: int, deleted: int, rps: float, state: Path, *, latency_s: float 
         pool.listed, begun_s = 0, clock.now_s
         while len(sink.events) < deleted and pool.listed < 4 * users / PAGE:
             rig.sweep()
-        found = Told(clock.now_s - begun_s, pool.listed, pool.looked_up)
+        found = DeletionsTime(clock.now_s - begun_s, pool.listed, pool.looked_up)
         rig.sweep()
     assert sink.names() == sorted(pool.name(number) for number in pool.deleted)
     return found
 
 
 def test_300_of_6000_users_at_60_requests_a_second_and_80_ms(tmp_path: Path) -> None:
-    found = told(6_000, 300, 60, tmp_path / "state.db", latency_s=0.08)
+    found = time_deletions(6_000, 300, 60, tmp_path / "state.db", latency_s=0.08)
     assert found.seconds <= 20
     assert found.listed + found.looked_up <= 100 + 300
 
@@ -120,13 +122,13 @@ def test_300_of_6000_users_at_60_requests_a_second_and_80_ms(tmp_path: Path) -> 
 def test_one_user_of_a_hundred_takes_two_sweeps_and_a_request_each_at_most(tmp_path: Path, unlisted: int) -> None:
     """10,000 of 1,000,000 at 30 requests a second, on a twentieth of the scale: 2 sweeps and 6 minutes."""
     scale = 20
-    found = told(1_000_000 // scale, 10_000 // scale, 30, tmp_path / "state.db", unlisted=unlisted)
+    found = time_deletions(1_000_000 // scale, 10_000 // scale, 30, tmp_path / "state.db", unlisted=unlisted)
     sweep_s = 1_000_000 / scale / PAGE / 30
     assert found.seconds <= 2 * sweep_s + 360 / scale
 
 
 def test_where_a_sweep_takes_fewer_requests_than_the_look_ups_a_second_one_decides(tmp_path: Path) -> None:
-    found = told(50_000, 5_000, 30, tmp_path / "state.db")
+    found = time_deletions(50_000, 5_000, 30, tmp_path / "state.db")
     sweep = 50_000 // PAGE + 1
     assert found.listed <= 2 * sweep
     assert found.looked_up <= 2 * SAMPLE
