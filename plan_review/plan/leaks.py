@@ -108,7 +108,7 @@ class _Search:
         pair = _name_of_pair(value)
         changed: dict[str, Value] = {}
         for key, item in value.items():
-            if len(key) >= _KEY_MIN and (why := shape_of(key)):
+            if len(key) >= _KEY_MIN and (why := _shape_of_name(key)):
                 self.leaks.append(Leak(f"{path}.(a key)" if path else "(a key)", why))
                 return hide(value, f"hidden: a key in it looks like {why}")
             if isinstance(item, str | dict | list):
@@ -162,6 +162,12 @@ def suspicion(value: str, name: str, *, around: Surroundings = Surroundings.PLAI
     if in_environment and _OPAQUE.fullmatch(value):
         return "a random key" if _is_random(value) or (_has_weak_name(name) and _is_key(value)) else ""
     return ""
+
+
+@lru_cache(maxsize=65_536)
+def _shape_of_name(name: str) -> str:
+    """What the name of a value looks like. There are few of them, each in many objects."""
+    return shape_of(name)
 
 
 @lru_cache(maxsize=262_144)
