@@ -50,11 +50,6 @@ def module_prefix(modules: tuple[tuple[str, str], ...]) -> str:
     return "".join(f"module.{name}{key}." for name, key in modules)
 
 
-def without_keys(text: str) -> str:
-    """Part of an address or of a reference without keys."""
-    return _INDEX.sub("", text)
-
-
 def first_step(text: str) -> tuple[str, str, str]:
     """The first step of a path with its literal key, and what follows: `role["a"].arn` gives `role`, `["a"]`, `arn`."""
     match = re.match(rf"([^.\[]+)({_KEY})?\.?", text)

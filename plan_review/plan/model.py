@@ -255,10 +255,6 @@ class World:
         """All objects that aren't data sources."""
         return iter(self._managed)
 
-    def at(self, bare: str) -> Sequence[Change]:
-        """The objects with this address without keys, data sources included."""
-        return self._by_bare.get(bare, ())
-
     def found(self, kind: str, attribute: str, value: str, near: Change | None = None) -> Change | None:
         """The one object of a type whose attribute has this value; None where none or several have it.
 
