@@ -179,6 +179,8 @@ class Agenda:
                 self._resolve(job, Status.DEAD_LETTERED, job.dead, now)
             else:
                 self._resolve(job, Status.DELIVERED, None, now, outcome.code)
+        if route.breaker.has_refused and not self._waits_for(route):
+            changed = route.breaker.nobody_waits() != changed
         if changed and work.dead and not route.breaker.closed:
             for job in route.clear():
                 self._make_ready(job, now)
@@ -195,19 +197,28 @@ class Agenda:
 
     @staticmethod
     def _tell_breaker(breaker: CircuitBreaker, work: Work, outcomes: Sequence[Outcome], now: float) -> bool:
-        """A request that failed as a whole counts once, for its first user: it says nothing about the single ones."""
+        """A request of which nothing was taken counts once as failed: it says little about the single users."""
         verdicts = [judge(outcome) for outcome in outcomes]
         if breaker.untroubled and all(verdict is Verdict.DELIVERED for verdict in verdicts):
             return breaker.proved_alive(now)
         was_closed = breaker.closed
-        if Verdict.DELIVERED not in verdicts and Verdict.REFUSED not in verdicts:
-            breaker.record(work.jobs[0].event.key, verdicts[0], sent_at=work.sent_at, now=now)
-            return breaker.closed != was_closed
-        for job, outcome, verdict in zip(work.jobs, outcomes, verdicts, strict=True):
-            if len(work.jobs) == 1 or not (isinstance(outcome, Failed) and outcome.shared):
-                breaker.record(job.event.key, verdict, sent_at=work.sent_at, now=now)
-        breaker.proved_alive(now)
+        taken, failed = Verdict.DELIVERED in verdicts, False
+        for verdict, job, outcome in sorted(zip(verdicts, work.jobs, outcomes, strict=True), key=_by_proof):
+            if verdict in (Verdict.UNCLEAR, Verdict.OUTAGE) and not taken:
+                if failed:
+                    continue
+                failed = True
+            elif len(work.jobs) > 1 and isinstance(outcome, Failed) and outcome.shared:
+                continue
+            breaker.record(job.event.key, verdict, sent_at=work.sent_at, now=now)
         return breaker.closed != was_closed
+
+    def _waits_for(self, route: Route) -> bool:
+        """Whether an event is left that may yet show whether this route's sink works."""
+        dead = route is self._dead
+        if not route.is_empty or any(work.dead is dead for work in self._sending):
+            return True
+        return any((job.dead is not None) is dead for _, _, job in self._waiting)
 
     def _failed(self, job: Job, failure: Failed, now: float, work: Work) -> None:
         together = len(work.jobs) > 1
@@ -347,3 +358,9 @@ class Agenda:
                 code=code or (failure.code if failure else ""),
             )
         )
+
+
+def _by_proof(answered: tuple[Verdict, Job, Outcome]) -> int:
+    """The answers that say most come last: what was taken, before it what failed, and first what was refused."""
+    verdict, _, _ = answered
+    return {Verdict.DELIVERED: 2, Verdict.REFUSED: 0}.get(verdict, 1)

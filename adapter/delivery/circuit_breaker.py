@@ -30,15 +30,17 @@ class CircuitState(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class CircuitBreaker:
-    """Judges by what happened since the last proof that the sink works: a success, or a refusal of a single event.
+    """Judges by what happened since the last proof that the sink works: an event that it took.
 
     - `signs` failures in a row that are signs of an outage (Verdict.OUTAGE) open it.
+    - `signs` refusals of single events in a row, without a failure between them, close it. One alone proves nothing:
+      a gateway before a sink that is down refuses what it does not like, too.
     - Failures of `users` different users stop their retries; `asked` different users without a success open it.
     - A user who failed before such a proof is *refused*: that it fails again is no news. So is a failure of a request
       that was under way while the sink took others.
 
-    Until the next proof single probes go out, one in `probe_s`, or in `hung_probe_s` while earlier ones have no answer
-    (`probes` of these at most).
+    Until it closes single probes go out, one in `probe_s`, or in `hung_probe_s` while earlier ones have no answer
+    (`probes` of these at most). `refused_probe_s` after the refusal of another user's event the next one may follow.
     """
 
     signs: int = 5
@@ -46,10 +48,12 @@ class CircuitBreaker:
     asked: int = 1000
     probe_s: float = 1.5
     hung_probe_s: float = 4.0
+    refused_probe_s: float = 0.5
     probes: int = 1
     _suspects: set[str] = field(default_factory=set, init=False, repr=False)
     _refused: OrderedDict[str, float] = field(default_factory=OrderedDict, init=False, repr=False)
     _signs: int = field(default=0, init=False)
+    _refusals: int = field(default=0, init=False)
     #: What may be sent now; set by nobody else.
     state: CircuitState = field(default=CircuitState.CLOSED, init=False)
     _alive_at: float = field(default=float("-inf"), init=False)
@@ -81,8 +85,8 @@ class CircuitBreaker:
             self._refused.pop(user, None)
             return self.proved_alive(now)
         if verdict is Verdict.REFUSED:
-            self._refuse(user, now)
-            return self.proved_alive(now)
+            return self._refused_alone(user, now)
+        self._refusals = 0
         known = now - self._refused.get(user, float("-inf")) <= REFUSED_FOR_S
         if known or self._alive_at > sent_at:
             self._refuse(user, now)
@@ -92,13 +96,35 @@ class CircuitBreaker:
         return self._judge(now)
 
     def proved_alive(self, now: float) -> bool:
-        """The sink took an event or refused one as such: whoever failed before failed alone. True: it closed."""
+        """The sink took an event: whoever failed before failed alone. True: it closed."""
         self._alive_at = now
-        self._signs = 0
-        if self._suspects:
-            for user in self._suspects:
-                self._refuse(user, now)
-            self._suspects.clear()
+        for user in self._suspects:
+            self._refuse(user, now)
+        return self._close()
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether the last answer refused a single event, and the sink does not count as working for that."""
+        return self._refusals > 0 and not self.closed
+
+    def nobody_waits(self) -> bool:
+        """Nothing is left to ask with: a refusal will do. True: it closed."""
+        return self.has_refused and self._close()
+
+    def _refused_alone(self, user: str, now: float) -> bool:
+        is_news = user not in self._refused
+        self._suspects.discard(user)
+        self._refuse(user, now)
+        self._refusals += 1
+        if self._refusals >= self.signs:
+            return self._close()
+        if is_news:
+            self._probe_at = min(self._probe_at, now + self.refused_probe_s - self.probe_s)
+        return False
+
+    def _close(self) -> bool:
+        self._signs = self._refusals = 0
+        self._suspects.clear()
         if self.state is CircuitState.CLOSED:
             return False
         self.state = CircuitState.CLOSED

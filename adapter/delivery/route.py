@@ -128,11 +128,16 @@ class Route:
         """One event that finds out whether the sink is back.
 
         Of a user who has not failed, the newest one, for the older ones were there when others failed; else of a user
-        who failed with the others; else of one whose events were refused while others were taken.
+        who failed with the others; else of one whose events were refused while others were taken. After a refusal
+        first of one who failed: whether that fails again is what the refusal leaves open.
         """
         if self.breaker.probe_wait_s(now) != 0.0 or not self._probes():
             return None
-        if self._fresh.jobs and self.breaker.state is CircuitState.OPEN:
+        if (
+            self._fresh.jobs
+            and self.breaker.state is CircuitState.OPEN
+            and not (self.breaker.has_refused and self._failing.jobs)
+        ):
             job = self._fresh.jobs.pop()
         else:
             job = self._failing.take_one(lambda job: not self.breaker.is_refused(job.event.key))
@@ -142,6 +147,11 @@ class Route:
     def _probes(self) -> bool:
         """Whether there is something to probe with. While others are asked, these are the probes."""
         return bool(self._failing.jobs) or (self.breaker.state is CircuitState.OPEN and bool(self._fresh.jobs))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is there to be sent."""
+        return not self._fresh.jobs and not self._failing.jobs
 
     def wait_s(self, now: float, *, failing: bool) -> float | None:
         """How long until something may be taken; None: not before something else happens.

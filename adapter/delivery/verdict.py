@@ -9,8 +9,8 @@ from adapter.sinks.base import Delivered, Outcome
 
 #: HTTP statuses that are signs of an outage or an overload, whichever event the request carried.
 OUTAGE_STATUSES: Final = frozenset({"429", "502", "503", "504"})
-#: An idempotent receiver answers 409 Conflict to an event that it has: it is at work, though the answer is retryable.
-ALIVE_STATUSES: Final = frozenset({"409"})
+#: An idempotent receiver answers 409 Conflict to an event that it has: about that event, though the answer is retryable.
+REFUSAL_STATUSES: Final = frozenset({"409"})
 #: Failures without an HTTP status that can lie in one event: an answer that leaves it out, an exception in a sink.
 _ABOUT_ONE_EVENT: Final = frozenset({"internal", "missing"})
 
@@ -19,7 +19,7 @@ class Verdict(Enum):
     """What one outcome says about the sink."""
 
     DELIVERED = "delivered"
-    #: It works, and refuses this event: a final answer, or 409.
+    #: It refuses this event: a final answer, or 409. A gateway before a sink that is down may say so, too.
     REFUSED = "refused"
     #: About this event or about all of them: 404, 408, 500 and other 5xx. Only the answers to others can tell.
     UNCLEAR = "unclear"
@@ -32,7 +32,7 @@ def judge(outcome: Outcome) -> Verdict:
     if isinstance(outcome, Delivered):
         return Verdict.DELIVERED
     code = outcome.code
-    if not outcome.retryable or code in ALIVE_STATUSES:
+    if not outcome.retryable or code in REFUSAL_STATUSES:
         return Verdict.REFUSED
     is_status = len(code) == 3 and code.isdigit()
     about_one = code not in OUTAGE_STATUSES if is_status else code in _ABOUT_ONE_EVENT

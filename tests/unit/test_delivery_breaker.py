@@ -60,13 +60,45 @@ def test_signs_of_an_outage_in_a_row_open_it_even_for_a_single_user() -> None:
     assert state(breaker) is CircuitState.OPEN
 
 
-@pytest.mark.parametrize("proof", [Verdict.DELIVERED, Verdict.REFUSED])
-def test_any_proof_that_the_sink_works_starts_the_count_again(proof: Verdict) -> None:
+def test_an_event_that_is_taken_starts_the_count_again() -> None:
     breaker = CircuitBreaker(signs=3)
     for number in range(50):
         breaker.record(f"{number}-a", Verdict.OUTAGE, sent_at=number, now=number)
         breaker.record(f"{number}-b", Verdict.OUTAGE, sent_at=number, now=number)
-        assert not breaker.record("fine", proof, sent_at=number, now=number)
+        assert not breaker.record("fine", Verdict.DELIVERED, sent_at=number, now=number)
+    assert breaker.closed
+
+
+def test_a_refusal_is_no_proof_that_the_sink_works_and_many_in_a_row_are() -> None:
+    breaker = CircuitBreaker(signs=3)
+    for number in range(2):
+        fail(breaker, "a")
+        breaker.record(str(number), Verdict.REFUSED, sent_at=0, now=0)
+    assert breaker.closed
+    fail(breaker, "b")
+    assert not breaker.closed
+    for user, closes in [("x", False), ("y", False), ("z", True)]:
+        assert breaker.record(user, Verdict.REFUSED, sent_at=0, now=0) is closes
+    assert not breaker.has_failed("a")
+
+
+def test_a_refusal_by_one_more_user_lets_the_next_probe_follow_sooner() -> None:
+    breaker = opened()
+    breaker.probe_sent(10)
+    breaker.record("x", Verdict.REFUSED, sent_at=10, now=10)
+    breaker.probe_ended()
+    assert breaker.probe_wait_s(10) == 0.5
+    breaker.probe_sent(20)
+    breaker.record("x", Verdict.REFUSED, sent_at=20, now=20)
+    breaker.probe_ended()
+    assert breaker.probe_wait_s(20) == 1.5
+
+
+def test_where_nobody_waits_a_refusal_is_enough() -> None:
+    breaker = opened()
+    assert not breaker.nobody_waits()
+    breaker.record("x", Verdict.REFUSED, sent_at=0, now=0)
+    assert breaker.nobody_waits()
     assert breaker.closed
 
 

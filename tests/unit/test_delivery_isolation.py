@@ -151,3 +151,46 @@ def test_a_sink_that_swallows_requests_is_found_back_within_five_seconds(tmp_pat
             paused.append(adapter.delivery.paused)
         assert paused == [True, False]
         assert len(sink.taken) > 80
+
+
+@pytest.mark.parametrize("status", [400, 401, 409, 413])
+def test_a_gateway_that_refuses_some_users_itself_does_not_hide_that_the_sink_behind_it_is_down(
+    tmp_path: Path, status: int
+) -> None:
+    """It answers 502 to all others: that is an outage, and no reason to give any of their events up."""
+    refused = Reply(read_answer(status, retry_after=None, now_s=0))
+    gateway = Reply(read_answer(502, retry_after=None, now_s=0))
+
+    def reply(event: Event, now: float) -> Reply:
+        if event.key.startswith("refused"):
+            return refused
+        return gateway if DOWN_S <= now < BACK_S else Reply()
+
+    sink, dead_letter = VirtualSink(reply), VirtualSink(lambda *_: Reply())
+    with VirtualAdapter.start(tmp_path / "state.db", sink, dead_letter) as adapter:
+        for number in range(10):
+            adapter.create(f"healthy-first-{number}", at=DOWN_S + 0.1)
+        for number in range(20):
+            adapter.create(f"refused-{number}", at=DOWN_S + 5 + number * 25)
+        for number in range(300):
+            adapter.create(f"healthy-{number}", at=DOWN_S + 3 + number * 1.9)
+        adapter.run(BACK_S)
+        assert len(sink.requests) <= BACK_S - DOWN_S + 40
+        adapter.run(BACK_S + 30)
+        healthy = [name for name in adapter.created if name.startswith("healthy")]
+        assert [name for name in healthy if sink.taken.get(name, BACK_S + 30) > BACK_S + 10] == []
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_sink_that_is_back_and_refuses_all_that_waits_does_not_count_as_down(tmp_path: Path, status: int) -> None:
+    refused = Reply(read_answer(status, retry_after=None, now_s=0))
+    sink = VirtualSink(lambda _, now: Reply(DOWN) if DOWN_S <= now < 65 else refused)
+    dead_letter = VirtualSink(lambda *_: Reply())
+    with VirtualAdapter.start(tmp_path / "state.db", sink, dead_letter) as adapter:
+        adapter.create("refused-a", at=DOWN_S + 0.1)
+        adapter.create("refused-b", at=DOWN_S + 0.1)
+        adapter.run(65)
+        assert adapter.delivery.paused
+        adapter.run(90)
+        assert not adapter.delivery.paused
+        assert set(dead_letter.taken) == {"refused-a", "refused-b"}
