@@ -74,9 +74,9 @@ def test_a_refusal_is_no_proof_that_the_sink_works_and_many_in_a_row_are() -> No
     for number in range(2):
         fail(breaker, "a")
         breaker.record(str(number), Verdict.REFUSED, sent_at=0, now=0)
-    assert breaker.closed
+    assert state(breaker) is CircuitState.CLOSED
     fail(breaker, "b")
-    assert not breaker.closed
+    assert state(breaker) is CircuitState.OPEN
     for user, closes in [("x", False), ("y", False), ("z", True)]:
         assert breaker.record(user, Verdict.REFUSED, sent_at=0, now=0) is closes
     assert not breaker.has_failed("a")

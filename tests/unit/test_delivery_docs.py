@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapter.delivery import BackoffPolicy, CircuitBreaker, RetryPolicy
-from adapter.delivery.verdict import ALIVE_STATUSES, OUTAGE_STATUSES
+from adapter.delivery.verdict import REFUSAL_STATUSES, OUTAGE_STATUSES
 from adapter.net.curl_handle import IDLE_MAX_S
 from adapter.service import ONCE_PATIENCE_S
 from adapter.sinks.answer import read_answer
@@ -40,7 +40,7 @@ def test_the_statuses_that_split_a_batch_are_those_of_the_code() -> None:
 
 def test_the_signs_of_an_outage_are_those_of_the_code() -> None:
     assert set(re.findall(r"\b\d{3}\b", row("sign of an outage"))) == OUTAGE_STATUSES
-    assert set(re.findall(r"\b\d{3}\b", row("refused"))) == ALIVE_STATUSES
+    assert set(re.findall(r"\b\d{3}\b", row("refused"))) == REFUSAL_STATUSES
 
 
 @pytest.mark.parametrize(("label", "policy"), [("`exponential`", "exponential"), ("`linear`", "linear")])
