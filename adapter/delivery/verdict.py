@@ -9,7 +9,7 @@ from adapter.sinks.base import Delivered, Outcome
 
 #: HTTP statuses that are signs of an outage or an overload, whichever event the request carried.
 OUTAGE_STATUSES: Final = frozenset({"429", "502", "503", "504"})
-#: An idempotent receiver answers 409 Conflict to an event that it has: about that event, though the answer is retryable.
+#: An idempotent receiver answers 409 Conflict to an event that it has: about this event, though it can be retried.
 REFUSAL_STATUSES: Final = frozenset({"409"})
 #: Failures without an HTTP status that can lie in one event: an answer that leaves it out, an exception in a sink.
 _ABOUT_ONE_EVENT: Final = frozenset({"internal", "missing"})

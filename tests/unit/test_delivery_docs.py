@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapter.delivery import BackoffPolicy, CircuitBreaker, RetryPolicy
-from adapter.delivery.verdict import REFUSAL_STATUSES, OUTAGE_STATUSES
+from adapter.delivery.verdict import OUTAGE_STATUSES, REFUSAL_STATUSES
 from adapter.net.curl_handle import IDLE_MAX_S
 from adapter.service import ONCE_PATIENCE_S
 from adapter.sinks.answer import read_answer
