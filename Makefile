@@ -43,26 +43,26 @@ plan: tools ## Plan the stacks of source.yaml with your AWS credentials, and rev
 
 .PHONY: plan-docs
 plan-docs: tools ## Write the review of our own plan into docs/, with pictures where Chromium is installed
-	@$(RUN) python -m tools.own_review
+	@$(RUN) python -m tools.docs.own_review
 
 .PHONY: status-docs
 status-docs: tools ## Take the pictures of the status page into docs/ (needs Chromium)
-	@$(RUN) python -m tools.status_picture
+	@$(RUN) python -m tools.docs.status_picture
 
 .PHONY: docs
 docs: .docs-tools ## Build the docs site into build/site, checked: links, navigation, nothing loaded from elsewhere
-	@$(RUN) python -m tools.site
+	@$(RUN) python -m tools.docs.site
 
 .PHONY: docs-write
 docs-write: tools ## Write anew what the documents show of the code: tables, command lines, outputs
-	@$(RUN) python -m tools.tables
-	@$(RUN) python -m tools.reference
-	@$(RUN) python -m tools.walkthrough
+	@$(RUN) python -m tools.docs.tables
+	@$(RUN) python -m tools.docs.reference
+	@$(RUN) python -m tools.docs.walkthrough
 	@$(RUN) python -m demo.credentials_guide
 
 .PHONY: docs-serve
 docs-serve: .docs-tools ## Build the docs site and serve it on this machine: make ADDRESS=127.0.0.1:8000 docs-serve
-	@$(RUN) python -m tools.site --serve $(or $(ADDRESS),127.0.0.1:8000)
+	@$(RUN) python -m tools.docs.site --serve $(or $(ADDRESS),127.0.0.1:8000)
 
 .PHONY: lint
 lint: tools ## Check style and types
@@ -76,8 +76,8 @@ format: tools ## Rewrite the code in the style that `make lint` wants
 	@$(RUN) ruff format .
 
 .PHONY: lock
-lock: tools ## Write the lock files after a change of pyproject.toml or tools/npm/package.json
-	@$(RUN) python -m tools.lock $(LOCK)
+lock: tools ## Write the lock files after a change of pyproject.toml or tools/setup/npm/package.json
+	@$(RUN) python -m tools.setup.lock $(LOCK)
 
 # The first of these that the machine has; another one: make ENGINE=/path/to/docker image
 ENGINE ?= $(firstword $(shell command -v docker podman buildah 2>/dev/null))
@@ -91,7 +91,7 @@ image: ## Build the adapter's image with docker, podman or buildah: make IMAGE=N
 
 .PHONY: image-test
 image-test: tools ## Build the image without a daemon and run it as the task definition says (Linux, as root)
-	@$(RUN) python -m tools.image_test
+	@$(RUN) python -m tools.release.image_test
 
 .PHONY: dist
 dist: tools ## Build the packages for Python's index into dist/
@@ -104,7 +104,7 @@ release-check: tools ## Check that version, CHANGELOG and tag agree: make TAG=v0
 
 .PHONY: tools
 tools: .python ## Fetch what the other targets need into .tools/ (they do it themselves)
-	@$(PYTHON) tools/bootstrap.py
+	@$(PYTHON) tools/setup/bootstrap.py
 
 .PHONY: clean
 clean: ## Remove everything that was fetched or made
@@ -116,6 +116,6 @@ clean: ## Remove everything that was fetched or made
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer, and finds none on PATH; \
 	install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 .test-tools: .python
-	@$(PYTHON) tools/bootstrap.py checkov docs cdktn
+	@$(PYTHON) tools/setup/bootstrap.py checkov docs cdktn
 .docs-tools: .python
-	@$(PYTHON) tools/bootstrap.py --only docs
+	@$(PYTHON) tools/setup/bootstrap.py --only docs

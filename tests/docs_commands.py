@@ -19,8 +19,8 @@ from typing import Any
 
 import click
 
-from tools.reference import COMMAND_LINES
-from tools.site import markdown
+from tools.docs.reference import COMMAND_LINES
+from tools.docs.site import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Languages of blocks that a reader would type.

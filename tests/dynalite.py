@@ -1,6 +1,6 @@
 """dynalite, a second DynamoDB: what passes on it and on moto is not an accident of one of them.
 
-It comes from npm (tools/npm); without it the tests that need it are skipped and say so.
+It comes from npm (tools/setup/npm); without it the tests that need it are skipped and say so.
 """
 
 from __future__ import annotations

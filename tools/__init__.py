@@ -1,1 +1,1 @@
-"""Set-up of a checkout: fetches what `make` needs into .tools/."""
+"""What develops the project: its set-up, its documents, its releases."""

@@ -1,7 +1,7 @@
 """What every type of the AWS provider can do: give rights, open something, hold data or secrets, run code, cost.
 
-`aws.json` is the table, with its source; tools/coverage.py holds it to the provider's schema. What the table doesn't
-know is never taken for harmless: a type without an entry may do everything.
+`aws.json` is the table, with its source; tools/docs/coverage.py holds it to the provider's schema. What the table
+doesn't know is never taken for harmless: a type without an entry may do everything.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from demo.task import free_port
-from tools.image_size import ADDED_MB, megabytes, parts
+from tools.release.image_size import ADDED_MB, megabytes, parts
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,7 +133,7 @@ def test_nothing_is_compiled_at_run_time(image: Path) -> None:
 
 
 def test_the_image_is_as_small_as_promised(image: Path) -> None:
-    """The budget is in tools/image_size.py; `make image-test` and CI hold the built image to it."""
+    """The budget is in tools/release/image_size.py; `make image-test` and CI hold the built image to it."""
     (packages,) = (image / "opt/venv/lib").glob("python3*/site-packages")
     added = megabytes(image / "opt/venv")
     assert added < ADDED_MB, parts(packages)[:10]

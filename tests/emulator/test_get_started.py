@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tools.walkthrough import GUIDE, walk
+from tools.docs.walkthrough import GUIDE, walk
 
 
 def test_a_newcomer_gets_from_nothing_to_events() -> None:
     text = GUIDE.read_text(encoding="utf-8")
-    assert walk(text) == text, "run: python -m tools.walkthrough"
+    assert walk(text) == text, "run: python -m tools.docs.walkthrough"

@@ -1,6 +1,6 @@
 """checkov, and AWS's own list of actions and resources, on the synth that would be deployed.
 
-Both live in an environment of their own (`python tools/bootstrap.py checkov`): checkov pins an old boto3.
+Both live in an environment of their own (`python tools/setup/bootstrap.py checkov`): checkov pins an old boto3.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from tests.synth.test_stacks import FULL
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".tools" / "checkov" / "bin"
 pytestmark = pytest.mark.skipif(
-    not (ENVIRONMENT / "checkov").exists(), reason="checkov is not installed; run: python tools/bootstrap.py checkov"
+    not (ENVIRONMENT / "checkov").exists(),
+    reason="checkov is not installed; run: python tools/setup/bootstrap.py checkov",
 )
 
 PRIVATE = {"vpcId": "vpc-0123", "subnetIds": ["subnet-01"]}

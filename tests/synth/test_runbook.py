@@ -10,7 +10,7 @@ from adapter.cognito import faults
 from adapter.cognito.retry import THROTTLING_CODES
 from adapter.log import Action
 from tests.synth.support import Stack, source
-from tools.site import markdown
+from tools.docs.site import markdown
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "runbook.md").read_text("utf-8")
 

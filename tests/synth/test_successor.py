@@ -42,7 +42,7 @@ def changed_bindings() -> str:
 @pytest.fixture(scope="module")
 def successors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The full manifest's stacks, synthesized with the successor, by name."""
-    assert SUCCESSOR, "the successor is not installed: run python3 tools/bootstrap.py cdktn"
+    assert SUCCESSOR, "the successor is not installed: run python3 tools/setup/bootstrap.py cdktn"
     folder, out = tmp_path_factory.mktemp("successor"), tmp_path_factory.mktemp("synth")
     (folder / "bindings.py").write_text(changed_bindings())
     (folder / "source.yaml").write_text(manifest(*FULL))

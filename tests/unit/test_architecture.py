@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tools import reference, tables
-from tools.architecture import ALLOWED, PROGRAMS, imports, within
+from tools.docs import reference, tables
+from tools.docs.architecture import ALLOWED, PROGRAMS, imports, within
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTS = imports(ROOT)
@@ -56,11 +56,11 @@ def test_one_file_imports_cdktf() -> None:
 @pytest.mark.parametrize("document", tables.documents(), ids=lambda path: path.name)
 def test_a_documents_tables_are_those_of_the_code(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    assert tables.rendered(text) == text, "run: python -m tools.tables"
+    assert tables.rendered(text) == text, "run: python -m tools.docs.tables"
 
 
 def test_the_command_lines_are_those_of_the_code() -> None:
-    assert reference.rendered() == reference.DOCUMENT.read_text(encoding="utf-8"), "run: python -m tools.reference"
+    assert reference.rendered() == reference.DOCUMENT.read_text(encoding="utf-8"), "run: python -m tools.docs.reference"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/pictures").glob("*.svg")), ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""tools/bootstrap.py: idempotent, and one clear line for whatever can go wrong."""
+"""tools/setup/bootstrap.py: idempotent, and one clear line for whatever can go wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pip
 import pytest
 
-from tools import bootstrap, steps
+from tools.setup import bootstrap, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ def _checkout(folder: Path) -> Path:
 
 def _run(checkout: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(checkout / "tools/bootstrap.py"), *arguments],
+        [sys.executable, str(checkout / "tools/setup/bootstrap.py"), *arguments],
         env={"PATH": os.environ["PATH"], "HOME": str(checkout), "PIP_CONFIG_FILE": os.devnull} | environment,
         capture_output=True,
         text=True,
@@ -62,7 +62,7 @@ def test_a_missing_lock_is_told_in_one_line(tmp_path: Path) -> None:
 def test_an_unknown_argument_shows_the_usage(tmp_path: Path) -> None:
     run = _run(_checkout(tmp_path), "everything")
     assert run.returncode == 2
-    assert "tools/bootstrap.py" in run.stdout
+    assert "tools/setup/bootstrap.py" in run.stdout
 
 
 def test_a_step_runs_again_only_when_its_inputs_or_outputs_change(
@@ -100,6 +100,16 @@ def test_the_reason_of_a_failure_is_the_line_that_says_it() -> None:
 
 def test_what_bootstrap_installed_does_not_count_as_the_machines_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.pathsep.join([str(steps.BIN), "/usr/bin", str(steps.TOOLS / "venv/bin")]))
+    assert steps.search_path() == "/usr/bin"
+
+
+def test_a_linked_tools_folder_does_not_count_as_the_machines_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shared/bin").mkdir(parents=True)
+    (tmp_path / ".tools").symlink_to(tmp_path / "shared")
+    monkeypatch.setattr(steps, "TOOLS", tmp_path / ".tools")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / ".tools/bin"), "/usr/bin"]))
     assert steps.search_path() == "/usr/bin"
 
 

@@ -180,7 +180,7 @@ def test_no_secret_is_in_a_repr_nor_in_the_effective_configuration() -> None:
 
 
 def test_the_documentation_is_the_table_of_the_code() -> None:
-    assert markdown() in DOCS.read_text(), "run: python -m tools.tables"
+    assert markdown() in DOCS.read_text(), "run: python -m tools.docs.tables"
 
 
 @given(st.dictionaries(st.sampled_from([variable.name for variable in VARIABLES]), st.text(max_size=40)))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.site import markdown
+from tools.docs.site import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]

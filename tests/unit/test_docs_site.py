@@ -14,12 +14,12 @@ import pytest
 
 from tests.browser import open_browser
 from tests.support import wait_until
-from tools.site.__main__ import BUILD, GENERATOR, outside_requests
-from tools.site.stage import BrokenLinkError, converted, stage
+from tools.docs.site.__main__ import BUILD, GENERATOR, outside_requests
+from tools.docs.site.stage import BrokenLinkError, converted, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_generator = pytest.mark.skipif(
-    not GENERATOR.exists(), reason="MkDocs is not installed; run: python tools/bootstrap.py --only docs"
+    not GENERATOR.exists(), reason="MkDocs is not installed; run: python tools/setup/bootstrap.py --only docs"
 )
 
 
@@ -27,7 +27,7 @@ needs_generator = pytest.mark.skipif(
 def site() -> Path:
     """The site, built as `make docs` does."""
     built = subprocess.run(
-        [sys.executable, "-m", "tools.site"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-m", "tools.docs.site"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )
     assert built.returncode == 0, built.stderr
     assert "WARNING" not in built.stderr

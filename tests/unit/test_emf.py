@@ -213,4 +213,4 @@ def test_a_stdout_that_is_closed_is_said_once(
 
 
 def test_the_documentation_is_the_table_of_the_code() -> None:
-    assert markdown() in DOCS.read_text(), "run: python -m tools.tables"
+    assert markdown() in DOCS.read_text(), "run: python -m tools.docs.tables"

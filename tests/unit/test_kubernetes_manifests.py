@@ -22,7 +22,7 @@ from adapter.version import VERSION
 from tests.deploy.test_image_contents import of
 from tests.emulator.pod import ask, effective, reconciled
 from tests.kubernetes import SCHEMAS, Resource, bound, environment, made_of
-from tools.site.markdown import blocks
+from tools.docs.site.markdown import blocks
 
 FOLDER = Path(__file__).parents[2] / "examples" / "kubernetes"
 #: The oldest Kubernetes that the manifests are for, and the newest that the package knows.

@@ -66,4 +66,4 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 def test_the_documentation_has_the_tables_of_the_code() -> None:
     page = (ROOT / "docs" / "manifest.md").read_text()
-    assert markdown() in page, "run: python -m tools.tables"
+    assert markdown() in page, "run: python -m tools.docs.tables"

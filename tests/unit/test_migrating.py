@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig import DOWN, MemoryPool, MemorySink, Rig
-from tools.site.markdown import blocks
+from tools.docs.site.markdown import blocks
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/migrating.md").read_text()

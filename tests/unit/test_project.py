@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "tools/npm/package-lock.json"]
+LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "tools/setup/npm/package-lock.json"]
 TRACKED = [
     ROOT / name
     for name in subprocess.run(

@@ -191,4 +191,4 @@ def test_every_metric_is_scraped_as_the_table_says(text: str) -> None:
 
 
 def test_the_documentation_is_the_table_of_the_code() -> None:
-    assert markdown() in DOCS.read_text(), "run: python -m tools.tables"
+    assert markdown() in DOCS.read_text(), "run: python -m tools.docs.tables"

@@ -17,7 +17,7 @@ from adapter.credentials import service_session
 from adapter.sinks.address import resolve
 from adapter.sinks.options import HttpOptions
 from adapter.version import USER_AGENT, VERSION
-from tools import release
+from tools.release import __main__ as release
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGELOG = """# Changelog

@@ -12,7 +12,7 @@ from adapter import config
 from adapter.knative import TracesWanted
 from adapter.tracing.settings import TraceSettings, markdown, read
 from tests.unit.test_knative import LEAST
-from tools.tables import DOCS
+from tools.docs.tables import DOCS
 
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 KNATIVE = TracesWanted(exporter="otlp", endpoint="http://knative:4318", sampling_rate=0.25)
@@ -146,7 +146,7 @@ def test_the_effective_configuration_shows_where_traces_go_and_no_secret() -> No
 
 
 def test_the_documentation_is_the_table_of_the_code() -> None:
-    assert markdown() in (DOCS / "tracing.md").read_text(), "run: python -m tools.tables"
+    assert markdown() in (DOCS / "tracing.md").read_text(), "run: python -m tools.docs.tables"
 
 
 OTEL: Any = st.sampled_from(

@@ -127,13 +127,14 @@ def test_what_the_workflows_call_exists() -> None:
     assert {".ci/run"} == set(re.findall(r"\.ci/\w+", text))
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
     for module in re.findall(r"python3? -m ([a-z_.]+)", text):
-        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
 
 
 def test_what_dependabot_watches_is_there() -> None:
     watched = {each["package-ecosystem"]: each for each in read(FOLDER / "dependabot.yml")["updates"]}
     assert watched.keys() == {"github-actions", "docker", "npm", "pip"}
     assert (ROOT / watched["npm"]["directory"].lstrip("/") / "package-lock.json").is_file()
-    assert "omit-lockfile-registry-resolved=true" in (ROOT / "tools/npm/.npmrc").read_text()
+    assert "omit-lockfile-registry-resolved=true" in (ROOT / "tools/setup/npm/.npmrc").read_text()
     # Its pull requests for Python would change one lock of several that must agree.
     assert watched["pip"]["open-pull-requests-limit"] == 0

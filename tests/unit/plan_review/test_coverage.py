@@ -11,12 +11,12 @@ from plan_review.findings.readers import READERS
 from plan_review.findings.unjudged import Question
 from plan_review.verdict import findings, verdict
 from tests.unit.plan_review.support import gate, kept, plan, resource, review
-from tools.coverage import TABLE, complaints, rendered, resource_types
+from tools.docs.coverage import TABLE, complaints, rendered, resource_types
 
 
 def test_the_table_holds_every_type_of_the_provider_and_marks_what_its_attributes_show() -> None:
     table = json.loads(TABLE.read_text())["types"]
-    assert complaints(table, resource_types()) == [], "run: python -m tools.coverage --add, then decide about each"
+    assert complaints(table, resource_types()) == [], "run: python -m tools.docs.coverage --add, then decide about each"
 
 
 def test_the_table_is_kept_as_it_is_written() -> None:

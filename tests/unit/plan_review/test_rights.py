@@ -17,7 +17,7 @@ from plan_review.report import Review
 from plan_review.sentences import grant_sentence
 from plan_review.verdict import findings
 from tests.unit.plan_review.support import allow, gate, kept, plan, policy, resource, review
-from tools.coverage import resource_types
+from tools.docs.coverage import resource_types
 
 TRUST = policy({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
 DENY = policy({"Effect": "Deny", "Action": "*", "Resource": "*"})

@@ -1,4 +1,4 @@
-"""Runs docs/get-started.md as its reader does: `python -m tools.walkthrough` writes what the commands print into it.
+"""Runs docs/get-started.md as its reader does: `python -m tools.docs.walkthrough` writes what commands print into it.
 
 `--check` only compares. A comment before a block says in which terminal it happens:
 
@@ -29,7 +29,7 @@ from typing import IO
 
 import click
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "get-started.md"
 #: How long a command, or the lines that are expected of one that goes on, may take.
 TIMEOUT_S = 60.0
@@ -228,7 +228,7 @@ def main(*, check: bool) -> None:
         click.echo(f"walkthrough: {fault}", err=True)
         sys.exit(1)
     if check and new != old:
-        click.echo("docs/get-started.md shows something else; run: python -m tools.walkthrough", err=True)
+        click.echo("docs/get-started.md shows something else; run: python -m tools.docs.walkthrough", err=True)
         sys.exit(1)
     GUIDE.write_text(new, encoding="utf-8")
 

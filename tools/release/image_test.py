@@ -32,7 +32,7 @@ from demo.story import SPEC
 from demo.task import Task, task_of
 from tests.emulator.pod import Network, ask, effective, in_own_network, reconciled
 from tests.fake_cognito import FakeCognito
-from tools.image_size import ADDED_MB, megabytes
+from tools.release.image_size import ADDED_MB, megabytes
 
 STORE = TOOLS / "containers"
 IMAGE = "localhost/cognito-source:test"
@@ -143,7 +143,7 @@ def start(image: Image, task: Task, command: list[str], folder: Path, log: Path)
 
 
 def _confined(image: Image, folder: Path, log: Path, **how: Any) -> Child:
-    """Start a program of the image; `how` is what tools/confine.py needs besides."""
+    """Start a program of the image; `how` is what tools/release/confine.py needs besides."""
     file = folder / "container.json"
     file.write_text(json.dumps({"root": str(image.root), "workdir": image.config["WorkingDir"], **how}))
     file.chmod(0o600)
@@ -248,7 +248,9 @@ def keep_promises(image: Image, added_mb: float) -> None:
         ImageTestError: it is too large, or another version than this.
     """
     if added_mb > ADDED_MB:
-        raise ImageTestError(f"the image adds {added_mb:.0f} MB to its base, more than tools/image_size.py allows")
+        raise ImageTestError(
+            f"the image adds {added_mb:.0f} MB to its base, more than tools/release/image_size.py allows"
+        )
     version = image.config["Labels"].get("org.opencontainers.image.version")
     if version != VERSION:
         raise ImageTestError(f"the image's label says version {version}, not {VERSION}")

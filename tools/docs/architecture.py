@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 #: What is no program, and yet explained.
 _OTHERS = ("demo", "benchmarks", "tools")
 #: The programs of the repository, from the top of a deployment to its foundation.

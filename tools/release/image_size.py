@@ -1,6 +1,6 @@
 """How large the adapter's image may be, and whether it is: `make image-test`, a test, and CI ask here.
 
-    python3 -m tools.image_size BYTES       check the size of a whole image (docker image inspect --format '{{.Size}}')
+    python3 -m tools.release.image_size BYTES    check a whole image (docker image inspect --format '{{.Size}}')
 
 Needs only the standard library. What a small task pulls at every start is paid in seconds, so that what makes it larger
 should be a decision: raise a budget here, and say why in the commit.

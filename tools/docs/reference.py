@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the command lines' own help: `python -m tools.reference`, `--check` only compares."""
+"""Writes docs/cli.md from the command lines' own help: `python -m tools.docs.reference`, `--check` only compares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 #: Each command line, where its click command is, and what it is for.
 COMMAND_LINES = {
     "adapter": ("adapter.cli", "cli"),
@@ -22,7 +22,7 @@ COMMAND_LINES = {
 _HEAD = """\
 # Command lines
 
-Four programs, each started with `python -m`. This page is made from their `--help` by `python -m tools.reference`.
+Four programs, each started with `python -m`. This page is made from their `--help` by `python -m tools.docs.reference`.
 Results go to stdout, progress and problems to stderr; bad input ends with exit code 2 and one line for each problem.
 Every command takes `-h` and `--help`.
 """
@@ -106,7 +106,7 @@ def main(*, check: bool) -> None:
     """Write docs/cli.md from the programs' own help."""
     text = rendered()
     if check and (not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != text):
-        click.echo("docs/cli.md is not what the programs say now; run: python -m tools.reference", err=True)
+        click.echo("docs/cli.md is not what the programs say now; run: python -m tools.docs.reference", err=True)
         sys.exit(1)
     DOCUMENT.write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Holds plan_review/coverage/aws.json to the AWS provider: `python -m tools.coverage`, `--add` writes missing types.
+"""Holds plan_review/coverage/aws.json to the provider: `python -m tools.docs.coverage`, `--add` writes missing types.
 
 The types and attributes come from the bindings package and from the provider's schema in .tools. A type that is added
 carries the mark "unreviewed" until somebody has decided what it can do; the plan review refuses such a table.
@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import click
 
-from tools.bootstrap import PROVIDER_VERSION
-from tools.steps import TOOLS
+from tools.setup.bootstrap import PROVIDER_VERSION
+from tools.setup.steps import TOOLS
 
-TABLE: Final = Path(__file__).resolve().parent.parent / "plan_review" / "coverage" / "aws.json"
+TABLE: Final = Path(__file__).resolve().parents[2] / "plan_review" / "coverage" / "aws.json"
 UNREVIEWED: Final = "unreviewed"
 _CLASS: Final = re.compile(
     r"Represents a \{@link https://registry\.terraform\.io/providers/hashicorp/aws/[\d.]+"

@@ -17,7 +17,7 @@ from demo.aws import EmulatedAws
 from demo.deployment import Deployment
 from tests.browser import find_chromium, open_browser
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 GATES = "no-destroy,no-public,no-plaintext-secret"
 _WIDTH = 1120

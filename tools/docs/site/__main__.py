@@ -1,4 +1,4 @@
-"""`python -m tools.site`: stage the documents, build the site from them, and look at what came out."""
+"""`python -m tools.docs.site`: stage the documents, build the site from them, and look at what came out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from tools.site.stage import BrokenLinkError, stage
+from tools.docs.site.stage import BrokenLinkError, stage
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GENERATOR = ROOT / ".tools/docs/bin/mkdocs"
 #: Where mkdocs.yml expects the staged documents, and where it puts the site.
 BUILD = Path("build")
@@ -52,7 +52,7 @@ def main(*, serve: str | None) -> None:
     Exit codes: 0 built, 1 something is wrong with the documents, 2 the generator is missing.
     """
     if not GENERATOR.exists():
-        click.echo("docs: MkDocs is missing; run: python tools/bootstrap.py --only docs", err=True)
+        click.echo("docs: MkDocs is missing; run: python tools/setup/bootstrap.py --only docs", err=True)
         sys.exit(2)
     if serve:
         sys.exit(build(ROOT, "serve", "--strict", "--dev-addr", serve))

@@ -1,4 +1,4 @@
-"""Writes the lock files: `make lock`, after a change of pyproject.toml or tools/npm/package.json.
+"""Writes the lock files: `make lock`, after a change of pyproject.toml or tools/setup/npm/package.json.
 
 Hashes for every file, no registry's address in any of them. Versions move only as far as pyproject.toml allows;
 --upgrade takes the newest ones.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LOCKS = {
     "adapter.txt": ("--extra", "tracing"),
     "deploy.txt": ("--extra", "deploy"),
@@ -45,7 +45,7 @@ def _pin(target: Path, lock: str) -> None:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--upgrade", is_flag=True, help="Take the newest versions that pyproject.toml allows.")
 def main(*, upgrade: bool) -> None:
-    """Write requirements/*.txt, the examples' requirements and tools/npm/package-lock.json."""
+    """Write requirements/*.txt, the examples' requirements and tools/setup/npm/package-lock.json."""
     folder = ROOT / "requirements"
     folder.mkdir(exist_ok=True)
     constraint: tuple[str, ...] = ()
@@ -59,9 +59,9 @@ def main(*, upgrade: bool) -> None:
     for example in EXAMPLES:
         click.echo(f"lock: {example}", err=True)
         _pin(ROOT / example, (folder / "dev.txt").read_text())
-    click.echo("lock: tools/npm/package-lock.json", err=True)
+    click.echo("lock: tools/setup/npm/package-lock.json", err=True)
     npm = ["npm", "install", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
-    subprocess.run([*npm, "--no-audit", "--no-fund"], cwd=ROOT / "tools/npm", check=True, stdout=sys.stderr)
+    subprocess.run([*npm, "--no-audit", "--no-fund"], cwd=ROOT / "tools/setup/npm", check=True, stdout=sys.stderr)
 
 
 if __name__ == "__main__":

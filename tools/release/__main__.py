@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 VERSION_FILE: Final = Path("adapter/version.py")
 CHANGELOG: Final = Path("CHANGELOG.md")
 UNRELEASED: Final = "Unreleased"

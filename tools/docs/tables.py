@@ -1,4 +1,4 @@
-"""Writes the tables of docs/ that are made of code: `python -m tools.tables`, `--check` only compares.
+"""Writes the tables of docs/ that are made of code: `python -m tools.docs.tables`, `--check` only compares.
 
 A document says where a table goes with two comments, `<!-- table: NAME -->` and `<!-- end of table -->`.
 """
@@ -16,9 +16,9 @@ import click
 from adapter import emf, knative, prometheus, variables
 from adapter.manifest import schema as manifest
 from adapter.tracing import settings as tracing
-from tools import architecture, judged
+from tools.docs import architecture, judged
 
-DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 #: What makes each table.
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "variables": variables.markdown,
@@ -64,7 +64,7 @@ def main(*, check: bool) -> None:
                 path.write_text(wanted, encoding="utf-8")
     if check and stale:
         names = ", ".join(path.name for path in stale)
-        click.echo(f"docs: not what the code says: {names}; run: python -m tools.tables", err=True)
+        click.echo(f"docs: not what the code says: {names}; run: python -m tools.docs.tables", err=True)
         sys.exit(1)
 
 

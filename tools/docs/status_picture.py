@@ -27,7 +27,7 @@ from adapter.status.server import StatusServer
 from adapter.values import Address
 from tests.browser import Browser, find_chromium, open_browser
 
-DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 WIDTH: Final = 1280
 _HOURS: Final = 3.0
 _PAGES: Final = 800

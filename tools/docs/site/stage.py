@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tools.site import markdown
+from tools.docs.site import markdown
 
 #: Documents of the repository that have another place on the site. Everything in docs/ keeps its own.
 MOVED = {

@@ -1,4 +1,4 @@
-"""What tools/bootstrap.py is made of: steps that run when their inputs change, and ways to fetch programs and packages.
+"""The steps of bootstrap.py, which run when their inputs change, and ways to fetch programs and packages.
 
 Needs only Python 3.11+ and its standard library, as that does.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".tools"
 BIN = TOOLS / "bin"
 LOCKS = ROOT / "requirements"
@@ -67,8 +67,10 @@ class Step:
 
 def search_path() -> str:
     """PATH without what this script installs, so that a second run looks at the machine as the first one did."""
+    # Resolved on both sides: where .tools is a link, our Terraform would be found, and its wrapper would start itself.
+    own = TOOLS.resolve()
     parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(part for part in parts if not Path(part or ".").resolve().is_relative_to(TOOLS))
+    return os.pathsep.join(part for part in parts if not Path(part or ".").resolve().is_relative_to(own))
 
 
 def environment() -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Fetches everything that this project needs into the ignored folder .tools/ of the checkout.
 
-    python3 tools/bootstrap.py             what `make demo` and `make test` need
-    python3 tools/bootstrap.py checkov     the named extra, too: checkov, docs, cdktn
-    python3 tools/bootstrap.py --only docs the named extra, and no more than it needs
+    python3 tools/setup/bootstrap.py             what `make demo` and `make test` need
+    python3 tools/setup/bootstrap.py checkov     the named extra, too: checkov, docs, cdktn
+    python3 tools/setup/bootstrap.py --only docs the named extra, and no more than it needs
 
 Needs only Python 3.11+ and its standard library. Every step is skipped when its inputs have not changed since it
 succeeded; a step that fails says in one line what, why and what to do. Afterwards these are there:
@@ -37,9 +37,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, it finds only its own folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, it finds only its own folder
 
-from tools.steps import (
+from tools.setup.steps import (
     BIN,
     LOCKS,
     ONLINE,
@@ -151,11 +151,11 @@ def _quoted(text: str) -> str:
 
 
 def npm_packages(found: Node | None) -> None:
-    """cdktf-cli, and for tests a second DynamoDB and AsyncAPI's schemas, from tools/npm/package-lock.json."""
+    """cdktf-cli, and for tests a second DynamoDB and AsyncAPI's schemas, from tools/setup/npm/package-lock.json."""
     folder = TOOLS / "npm"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(ROOT / "tools/npm" / name, folder / name)
+        shutil.copyfile(ROOT / "tools/setup/npm" / name, folder / name)
     npm = (found or fetched_node()).npm
     command = [str(BIN / "node"), *npm[1:]] if npm[0] == "node" else list(npm)
     # Nothing here needs install scripts: cdktf's native module comes with its builds.
@@ -270,7 +270,7 @@ def _deploying() -> Iterator[Step]:
     label = f"Node.js {(found or fetched_node()).version}"
     made = [BIN / "node", Path((found or fetched_node()).binary)]
     yield Step("node", label, [*node_key, "wrapper 1"], made, lambda: node(found))
-    npm_key = [read(ROOT / "tools/npm/package-lock.json"), *node_key, "wrapper 1"]
+    npm_key = [read(ROOT / "tools/setup/npm/package-lock.json"), *node_key, "wrapper 1"]
     made = [BIN / "cdktf", BIN / "dynalite", TOOLS / "npm/node_modules/cdktf-cli/bundle/bin/cdktf"]
     yield Step("npm", "cdktf and dynalite", npm_key, made, lambda: npm_packages(found))
     own = find_terraform()
