@@ -57,6 +57,7 @@ docs: .docs-tools ## Build the docs site into build/site, checked: links, naviga
 docs-write: tools ## Write anew what the documents show of the code: tables, command lines, outputs
 	@$(RUN) python -m tools.docs.tables
 	@$(RUN) python -m tools.docs.reference
+	@$(RUN) python -m tools.docs.review_schema
 	@$(RUN) python -m tools.docs.walkthrough
 	@$(RUN) python -m demo.credentials_guide
 

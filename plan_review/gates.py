@@ -22,8 +22,19 @@ from plan_review.verdict import invocation_text
 REASONS_MAX = 20
 
 
+_UNKNOWN_EFFECT = "what it does is not in the plan"
+
+
 class GateError(ValueError):
     """Not a rule. The message is one line with what is allowed."""
+
+
+def fingerprint(*parts: str) -> str:
+    """16 hexadecimal digits for what these texts together name.
+
+    64 bits of a digest: nobody finds a name whose breach has the id of one that is accepted.
+    """
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,8 @@ class Breach:
     identity: tuple[str, ...]
     #: It can be accepted by a baseline: a plan that doesn't show everything can't.
     acceptable: bool = True
+    #: The label of the plan that it belongs to.
+    plan: str = ""
     #: Why it doesn't count.
     accepted: Acceptance | None = None
 
@@ -47,8 +60,7 @@ class Breach:
         """By which a baseline accepts it, 16 hexadecimal digits; "" when it can't be accepted."""
         if not self.acceptable:
             return ""
-        # 64 bits: nobody finds a name whose breach has the id of one that is accepted.
-        return hashlib.sha256(msgspec.json.encode((self.rule, *self.identity))).hexdigest()[:16]
+        return fingerprint(self.rule, *self.identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +111,12 @@ def _no_destroy(found: Review) -> list[Breach]:
     rule = "no-destroy"
     return [
         *(
-            Breach(rule, c.label, _destroyed(c), _identity(c))
+            Breach(rule, c.label, _destroyed(c), _identity(c), plan=c.plan)
             for c in (*found.changes, *found.deferred)
             if (c.destroys or "delete" in c.raw_actions) and not (c.action is Action.REPLACE and c.type in _REVISIONS)
         ),
         *(
-            Breach(rule, i.label, f"{i.label} {invocation_text(i)}: what it does is not in the plan", _called(i))
+            Breach(rule, i.label, f"{i.label} {invocation_text(i)}: {_UNKNOWN_EFFECT}", _called(i), plan=i.plan)
             for i in found.invocations
         ),
         *_unfinished(rule, found),
@@ -132,7 +144,7 @@ def _no_iam_widening(found: Review) -> list[Breach]:
     rule = "no-iam-widening"
     return [
         *(
-            Breach(rule, g.source, _widened(g), (g.plan, g.key, g.standing.value, grant_sentence(g)))
+            Breach(rule, g.source, _widened(g), (g.plan, g.key, g.standing.value, grant_sentence(g)), plan=g.plan)
             for g in found.widening
         ),
         *_unjudged(rule, found, Question.RIGHTS),
@@ -148,7 +160,7 @@ def _widened(grant: Grant) -> str:
 def _no_public(found: Review) -> list[Breach]:
     rule = "no-public"
     return [
-        *(Breach(rule, e.address, _open(e), (e.plan, e.address, e.what)) for e in found.public),
+        *(Breach(rule, e.address, _open(e), (e.plan, e.address, e.what), plan=e.plan) for e in found.public),
         *_unjudged(rule, found, Question.NETWORK),
         *_unfinished(rule, found),
     ]
@@ -173,6 +185,7 @@ def _no_plaintext_secret(found: Review) -> list[Breach]:
                 p.address,
                 f"{p.address}: {p.path} holds {p.why} in clear",
                 (p.plan, p.address, p.path, p.why),
+                plan=p.plan,
             )
             for p in found.leaks
         ),
@@ -188,6 +201,7 @@ def _unfinished(rule: str, found: Review) -> list[Breach]:
             f"the plan{f' {p.label}' if p.label else ''} failed half way, so it doesn't show everything",
             (),
             acceptable=False,
+            plan=p.label,
         )
         for p in found.plans
         if p.errored
@@ -208,6 +222,14 @@ _RULES: Mapping[str, tuple[Callable[[Review], list[Breach]], str]] = {
         _no_plaintext_secret,
         "refer to a secret by its ARN instead of writing its value, or use a write-only attribute",
     ),
+}
+#: What breaks each rule, in a few words.
+RULE_TEXTS: Mapping[str, str] = {
+    "no-destroy": "An object is destroyed or replaced, or may be",
+    "no-iam-widening": "Somebody may do more than before, or it isn't known",
+    "no-public": "Something is open to the internet, or it isn't known",
+    "no-plaintext-secret": "The plan's file holds a secret in clear",
+    "only": "Something changes that no only= names",
 }
 #: The rules that need no argument.
 NAMED_RULES = tuple(_RULES)
@@ -257,6 +279,8 @@ def judge(
 
 
 def _accept(breaches: Sequence[Breach], known: Mapping[str, Acceptance]) -> tuple[Breach, ...]:
+    if not known:
+        return tuple(breaches)
     return tuple(replace(b, accepted=known[b.id]) if b.id in known else b for b in breaches)
 
 
@@ -264,12 +288,12 @@ def _others(found: Review, globs: Sequence[str]) -> list[Breach]:
     patterns = [_glob(g) for g in globs]
     return [
         *(
-            Breach("only", c.label, f"{c.label} is to {_verb(c)}, and no only= names it", _identity(c))
+            Breach("only", c.label, f"{c.label} is to {_verb(c)}, and no only= names it", _identity(c), plan=c.plan)
             for c in (*found.changes, *found.deferred)
             if not any(p.fullmatch(c.address) for p in patterns)
         ),
         *(
-            Breach("only", i.label, f"{i.label} {invocation_text(i)}, and no only= names it", _called(i))
+            Breach("only", i.label, f"{i.label} {invocation_text(i)}, and no only= names it", _called(i), plan=i.plan)
             for i in found.invocations
             if not any(p.fullmatch(i.address) for p in patterns)
         ),

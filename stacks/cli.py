@@ -11,7 +11,8 @@ import click
 
 from adapter.version import VERSION
 from plan_review import run as reviewing
-from plan_review.cli import bad_input, complain, finish, review_options
+from plan_review.baseline import BaselineError
+from plan_review.cli import bad_input, complain, finish, read_baseline, review_options
 from plan_review.cli import main as review
 from plan_review.gates import GateError, parse_rules
 from plan_review.plan.source import PlanError
@@ -38,6 +39,8 @@ def plan(
     style: str,
     gates: tuple[str, ...],
     output: Path | None,
+    accepted: Path | None,
+    new_baseline: Path | None,
     *,
     keep: bool,
     color: bool | None,
@@ -61,7 +64,8 @@ def plan(
         environment=os.environ,
         tell=complain,
     )
-    with bad_input(PlanError, GateError, PlanningError):
+    with bad_input(PlanError, GateError, BaselineError, PlanningError):
         rules = parse_rules(gates)
-        done = reviewing.run(planner.plan(names, keep=keep), rules)
-        finish(done, style, output, color=color)
+        baseline = read_baseline(accepted)
+        done = reviewing.run(planner.plan(names, keep=keep), rules, baseline)
+        finish(done, style, output, new_baseline, color=color)
