@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from adapter.errors import ConfigError
-from adapter.net.origin import Origin, Proxy
-from adapter.net.proxy import parse_proxy
-from adapter.net.trust import Bundle, TrustStore
+from adapter.net.botocore_settings import origin_for
+from adapter.net.origin import Origin
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -69,39 +67,8 @@ def find_origin(session: Session, region: str, *, user_agent: str) -> Origin:
     signed = _SCOPE.search(_text(request.headers.get("Authorization", "")))
     if urlsplit(url).scheme not in {"http", "https"} or signed is None:
         raise ConfigError("AWS_ENDPOINT_URL: expected the http:// or https:// URL of an endpoint with signed requests")
-    proxy = _proxy(url)
-    secure = "https" in {urlsplit(url).scheme, urlsplit(proxy.url).scheme if proxy else ""}
-    return Origin(
-        url=url,
-        proxy=proxy,
-        trust=_trust(session) if secure else None,
-        signing=f"aws:amz:{signed['region']}:{signed['service']}",
-        user_agent=user_agent,
-    )
+    return origin_for(session, url, signing=f"aws:amz:{signed['region']}:{signed['service']}", user_agent=user_agent)
 
 
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _proxy(url: str) -> Proxy | None:
-    """The proxy that the environment names for this URL, with botocore's reading of NO_PROXY."""
-    from botocore.utils import get_environ_proxies
-
-    found = get_environ_proxies(url).get(urlsplit(url).scheme)
-    return parse_proxy(found) if found else None
-
-
-def _trust(session: Session) -> TrustStore:
-    """The CA certificates that botocore trusts: AWS_CA_BUNDLE, `ca_bundle` of the profile, or its own.
-
-    Raises:
-        ConfigError: they can't be read.
-    """
-    from botocore.httpsession import get_cert_path
-
-    chosen = session.get_config_variable("ca_bundle")
-    path = Path(str(chosen or get_cert_path(True)))  # noqa: FBT003 - its only parameter
-    if path.is_dir():
-        return TrustStore([], [str(path)])
-    return TrustStore([Bundle(name="AWS_CA_BUNDLE" if chosen else "botocore's CA certificates", path=path)])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
+from adapter.net.aws_transport import AwsTransport
+from adapter.net.origin import Limits
 from adapter.sinks.base import Failed, Outcome
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ MAX_ENTRIES = 10
 #: https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb
 FILL_BYTES = 262_144
 MAX_BYTES = 1_048_576
+#: Answers have some 200 bytes for each of ten entries.
+_ANSWER_MAX_BYTES: Final = 1_048_576
 
 #: Codes that blame the event itself: no retry would change the answer. All others (throttling, a missing permission, a
 #: missing queue, expired credentials) are about the service or the sender, and pass once somebody mends them.
@@ -47,14 +51,18 @@ UNCONFIRMED: Final = Failed(code="missing", reason="the answer does not confirm 
 
 
 def make_client(session: Session, service: str, region: str, *, timeout_s: float, connections: int) -> Any:
-    """A client that makes one attempt a call, as a sink must. Thread-safe."""
+    """A client that makes one attempt a call, as a sink must, within `timeout_s` as a whole. Thread-safe."""
     config = Config(
         connect_timeout=timeout_s,
         read_timeout=timeout_s,
         max_pool_connections=connections,
         retries={"total_max_attempts": 1},
     )
-    return session.client(service, region_name=region, config=config)  # type: ignore[call-overload] # the name varies
+    client: Any = session.client(service, region_name=region, config=config)  # type: ignore[call-overload] # it varies
+    limits = Limits(total_s=timeout_s, body_bytes=_ANSWER_MAX_BYTES, idle=connections)
+    botocores = session._session  # noqa: SLF001 - boto3 has no public name for it
+    AwsTransport(botocores, limits).register(client)
+    return client
 
 
 def entry_failure(code: object) -> Failed:

@@ -95,7 +95,7 @@ class DynamoStore:
             session, table.region, attempts=_ATTEMPTS, timeout_s=_TIMEOUT_S, connections=CONNECTIONS
         )
         keep_answers_raw(self._client)
-        heart = make_client(session, table.region, attempts=2, timeout_s=max(1.0, lease_seconds / 6))
+        heart = make_client(session, table.region, attempts=2, timeout_s=max(1.0, lease_seconds / 6), patience=1)
         self._lease = Lease(heart, table, self._pool_id, seconds=lease_seconds, clock=clock)
         self._read_meta()  # a table that is not ours is refused before anything is written to it
         self._connection = _open_cache(cache)

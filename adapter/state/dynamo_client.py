@@ -11,6 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
 
 from adapter.errors import StoreRefusedError, StoreUnavailableError
+from adapter.net.aws_transport import AwsTransport
+from adapter.net.origin import Limits
 from adapter.state.dynamo_items import Item
 from adapter.state.requirements import ACTIONS
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Requests in flight at most.
 CONNECTIONS: Final = 32
+#: An answer has 16 MB at most (BatchGetItem), and JSON may write a byte of it in six.
+_ANSWER_MAX_BYTES: Final = 128 * 1024 * 1024
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _CANCELED: Final = "TransactionCanceledException"
@@ -88,9 +92,12 @@ class Table:
 
 
 def make_client(
-    session: Session, region: str, *, attempts: int, timeout_s: float, connections: int = 1
+    session: Session, region: str, *, attempts: int, timeout_s: float, connections: int = 1, patience: int = 3
 ) -> DynamoDBClient:
-    """A client for one region; `attempts` counts the first one too, `timeout_s` is for the next bytes of an answer."""
+    """A client for one region; `attempts` counts the first one too.
+
+    `timeout_s` is for the next bytes of an answer, `patience` times as much for all of it.
+    """
     config = Config(
         max_pool_connections=connections,
         connect_timeout=timeout_s,
@@ -99,7 +106,16 @@ def make_client(
         # Every request is built from constants and checked values; the check would double the time of a small request.
         parameter_validation=False,
     )
-    return cast("DynamoDBClient", session.create_client("dynamodb", region_name=region, config=config))
+    client = cast("DynamoDBClient", session.create_client("dynamodb", region_name=region, config=config))
+    limits = Limits(
+        total_s=patience * timeout_s,
+        connect_s=timeout_s,
+        silence_s=timeout_s,
+        body_bytes=_ANSWER_MAX_BYTES,
+        idle=connections,
+    )
+    AwsTransport(session, limits).register(client)
+    return client
 
 
 def keep_answers_raw(client: DynamoDBClient) -> None:

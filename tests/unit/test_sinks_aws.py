@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import boto3
@@ -179,6 +180,29 @@ def test_without_credentials_events_wait() -> None:
     (outcome,) = sink.send([make_event()])
     assert isinstance(outcome, Failed)
     assert (outcome.code, outcome.retryable) == ("NoCredentialsError", True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(status=200, fault="drip"), Answer(status=200, body=b" " * 2_000_000), Answer(status=200, fault="garbage")],
+    ids=["drip", "large", "garbage"],
+)
+@pytest.mark.parametrize("kind", ["bus", "queue"])
+def test_no_answer_holds_a_worker_for_ever_or_fills_the_memory(
+    kind: str, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[Outcome] = []
+    with sink_server() as server:
+        server.default = answer
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url.removesuffix("/events"))
+        sink = (EventBridgeSink if kind == "bus" else SqsSink)(
+            BUS if kind == "bus" else QUEUE, SESSION, timeout_s=1, connections=1
+        )
+        worker = threading.Thread(target=lambda: outcomes.extend(sink.send([make_event()])), daemon=True)
+        worker.start()
+        worker.join(30)
+        assert [judge(outcome) for outcome in outcomes] == [Verdict.OUTAGE]
+        sink.close()
 
 
 @pytest.mark.parametrize(

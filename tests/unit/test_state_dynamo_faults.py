@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+from botocore.session import get_session
 
 from adapter.errors import AdapterError, StateError, StoreUnavailableError
-from adapter.state.dynamo_client import FencedError, Table, translated, while_running
+from adapter.state.dynamo_client import FencedError, Table, make_client, translated, while_running
 from adapter.state.dynamo_items import read_lease
 from adapter.state.requirements import ACTIONS
+from tests.unit.sink_server import Answer, sink_server
 
 TABLE = Table("users", "eu-central-1")
 
@@ -134,3 +137,26 @@ def test_a_lease_item_that_is_not_ours_is_one_clear_line(member: str, value: dic
         expected = pytest.raises(StateError, match=r"^[^\n]* 'lease' that this adapter did not")
     with expected:
         read_lease(item, TABLE.where)
+
+
+def test_an_answer_that_never_ends_is_a_fault_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[Exception] = []
+    with sink_server() as server:
+        server.default = Answer(status=200, fault="drip")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url.removesuffix("/events"))
+        session = get_session()
+        session.set_credentials("AKIDEXAMPLE", "example")
+        client = make_client(session, TABLE.region, attempts=1, timeout_s=1, patience=1)
+
+        def ask() -> None:
+            try:
+                with translated(TABLE, "dynamodb:GetItem"):
+                    client.get_item(TableName=TABLE.name, Key={"pk": {"S": "a"}})
+            except StoreUnavailableError as error:
+                raised.append(error)
+
+        worker = threading.Thread(target=ask, daemon=True)
+        worker.start()
+        worker.join(30)
+        assert len(raised) == 1
+        client.close()
