@@ -14,7 +14,7 @@ POOLS: Final = (1_000_000, 10_000_000, 40_000_000)
 QUOTAS: Final = (30, 120, 1000)
 PAGE: Final = 60
 #: CPU seconds of one request with an unchanged page, and resident memory; from the results, rounded up.
-CPU_S_PER_REQUEST: Final = 0.001
+CPU_S_PER_REQUEST: Final = 0.00025
 BASE_MB: Final = 75.0
 BYTES_PER_USER: Final = 45.0
 #: List prices in us-east-1 in 2026, in dollars: Fargate Linux x86 per vCPU and GB an hour, DynamoDB on demand.

@@ -13,6 +13,7 @@ import boto3
 
 from adapter.sweep import Sweeper
 from benchmarks.learnt import state_of
+from benchmarks.limit import Limit
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, cpu_seconds, pin, ratios, say
 from benchmarks.rig import POOL, known_pool
 from tests.fake_cognito import RemoteCognito
@@ -28,7 +29,7 @@ PAGE = 60
 
 
 def run(options: Options) -> list[Figure]:
-    """`sweep_users_per_cpu_s`, `sweep_ratio_vs_boto3_paginator`."""
+    """`sweep_users_per_cpu_s`, its ratio to boto3's paginator, and its share of what libcurl alone reaches."""
     pin(MEASURED_CPU)
     with ExitStack() as stack:
         server = stack.enter_context(RemoteCognito(users=USERS, synthetic=True, cpu=SERVER_CPU))
@@ -36,6 +37,8 @@ def run(options: Options) -> list[Figure]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ours = stack.enter_context(known_pool(folder / "state.db"))
         paginator = boto3.client("cognito-idp").get_paginator("list_users")
+        limit = Limit(server.endpoint)
+        stack.callback(limit.close)
 
         def sweep() -> None:
             outcome = ours.sweep()
@@ -46,11 +49,18 @@ def run(options: Options) -> list[Figure]:
             pages = paginator.paginate(UserPoolId=POOL.pool_id, PaginationConfig={"PageSize": 60})
             assert sum(len(page["Users"]) for page in pages) == USERS
 
+        def fetch() -> None:
+            assert limit.list() == USERS
+
         sweep()
         say(f"sweeps of {USERS:,} users")
         rounds = alternate(
             options.rounds,
-            {"ours": lambda: USERS / cpu_seconds(sweep), "boto3": lambda: USERS / cpu_seconds(paginate)},
+            {
+                "ours": lambda: USERS / cpu_seconds(sweep),
+                "limit": lambda: USERS / cpu_seconds(fetch),
+                "boto3": lambda: USERS / cpu_seconds(paginate),
+            },
         )
     return [
         Figure(
@@ -70,7 +80,19 @@ def run(options: Options) -> list[Figure]:
             values=ratios(rounds["ours"], rounds["boto3"]),
             unit="x",
             about="the two above, round by round",
-            goal=6,
+            goal=25,
+        ),
+        Figure(
+            key="sweep_limit_users_per_cpu_s",
+            values=rounds["limit"],
+            unit="users/CPU-s",
+            about="what libcurl, which also signs, and msgspec reach alone: pages fetched, cut apart and dropped",
+        ),
+        Figure(
+            key="sweep_share_of_limit",
+            values=ratios(rounds["ours"], rounds["limit"]),
+            unit="share",
+            about="a sweep, all included, over that limit, round by round",
         ),
     ]
 

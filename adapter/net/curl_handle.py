@@ -170,11 +170,15 @@ class CurlHandle:
     def _set_headers(self, headers: Sequence[bytes], expect: bytes = b"Expect:") -> None:
         if _UNSAFE.search(b"".join(headers)):
             raise TransferError(FaultKind.UNSENDABLE, "a header has a line break")
+        # All in one piece, for it is done for each event.
+        text = b"\n%b\n" % b"\n".join(headers)
         # libcurl's own headers are left out, and a header without a value is written with a semicolon.
-        lines = [expect, b"Accept:"]
-        if not any(line[:13].lower() == b"content-type:" for line in headers):
+        lines = [expect, b"Accept:", *headers]
+        if b":\n" in text or b" \n" in text:
+            lines[2:] = map(_with_empty_value, headers)
+        if b"\ncontent-type:" not in text.lower():
             lines.append(b"Content-Type:")
-        self._curl.setopt(_libcurl().HTTPHEADER, lines + [_with_empty_value(line) for line in headers])
+        self._curl.setopt(_libcurl().HTTPHEADER, lines)
         self._headers = headers
 
     def _set_key(self, key: tuple[str, str]) -> None:
@@ -229,8 +233,6 @@ class CurlHandle:
 
 
 def _with_empty_value(line: bytes) -> bytes:
-    if not line.endswith((b":", b" ")):
-        return line
     name, _, value = line.partition(b":")
     return line if value.strip() else name + b";"
 

@@ -33,7 +33,11 @@ def header_value(value: str) -> str:
 
 def binary_headers(event: Event) -> dict[str, str]:
     """The headers of the binary content mode; the body is the event's data as it is."""
-    headers = {f"ce-{name}": header_value(value) for name, value in event.attributes.items()}
+    attributes = event.attributes
+    if _UNSAFE.search("".join(attributes.values())):
+        headers = {f"ce-{name}": header_value(value) for name, value in attributes.items()}
+    else:  # nearly always: one look at all of them
+        headers = {f"ce-{name}": value for name, value in attributes.items()}
     content_type = headers.pop("ce-datacontenttype", None)
     if content_type is not None:
         headers["content-type"] = event.attributes["datacontenttype"]
