@@ -130,9 +130,8 @@ def _sections(found: Review, gates: Sequence[GateResult]) -> Iterator[_Section]:
     yield _Section("Picture", _rows("diagram", [trusted(diagram)] if diagram else []))
     yield _Section("Changes", _rows("change", found.changes), weight=4)
     yield _Section("Left to a later run", _rows("change", found.deferred), weight=2)
-    others = f"\n{found.other_drift} other objects changed in ways that this plan doesn't depend on.\n"
-    below = others if found.other_drift else ""
-    yield _Section("Changed outside of Terraform", _rows("drift", found.drift), below=below)
+    drift = [*_rows("drift", found.drift), *_rows("other_drift", [found.other_drift] if found.other_drift else [])]
+    yield _Section("Changed outside of Terraform", drift)
     yield _Section("Outputs", _rows("change", found.outputs))
 
 

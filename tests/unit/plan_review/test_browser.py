@@ -31,6 +31,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         resource(
             "aws_iam_role_policy.p", after={"role": LONG, "policy": {"Statement": [{"Action": LONG, "Resource": LONG}]}}
         ),
+        resource("aws_cloudformation_stack.s", after={"name": LONG}),
     )
     found = review(load("change.json"), awkward)
     path.write_text(render_html.render(found, judge(found, parse_rules(["no-destroy,no-public,no-iam-widening"]))))
@@ -94,3 +95,87 @@ def test_texts_of_the_picture_stay_inside_of_their_boxes(browser: Browser, file:
         }).map(g => g.textContent)"""
     )
     assert outside == []
+
+
+WIDTHS = pytest.mark.parametrize("width", [390, 1280])
+
+
+@WIDTHS
+def test_badges_and_tiles_break_between_words_only(browser: Browser, file: Path, width: int) -> None:
+    page = opened(browser, file, width, dark=False)
+    broken = page.evaluate(
+        """[...document.querySelectorAll('.badge, .tile span, .tile b, th, .verdict li > span, h2, nav a')]
+          .filter(e => !e.querySelector('.unseen')).filter(e => {
+          const range = document.createRange();
+          range.selectNodeContents(e);
+          const lines = new Set([...range.getClientRects()].map(r => Math.round(r.top))).size;
+          return lines > e.textContent.trim().split(/[\\s-]+/).length;
+        }).map(e => e.outerHTML)"""
+    )
+    assert broken == []
+    assert page.evaluate("document.querySelectorAll('.badge').length") > 20
+
+
+@WIDTHS
+def test_nothing_reaches_out_of_the_window_but_what_scrolls(browser: Browser, file: Path, width: int) -> None:
+    page = opened(browser, file, width, dark=False)
+    outside = page.evaluate(
+        """[...document.querySelectorAll('body *')].filter(e => {
+          const box = e.getBoundingClientRect();
+          return box.width && !e.closest('.skip, nav ul, .scroll') && (box.right > innerWidth + 1 || box.left < -1);
+        }).map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert outside == []
+
+
+@WIDTHS
+def test_the_picture_is_of_its_own_size_and_scrolls_where_it_is_wider(browser: Browser, file: Path, width: int) -> None:
+    page = opened(browser, file, width, dark=False)
+    frame = page.evaluate(
+        """(() => { const card = document.querySelector('#picture .scroll'), svg = card.querySelector('svg');
+        card.scrollLeft = 1e6;
+        return {shown: card.clientWidth, whole: card.scrollWidth, svg: svg.getBoundingClientRect().width,
+                asked: Number(svg.getAttribute('width')), moved: card.scrollLeft, focus: card.tabIndex}; })()"""
+    )
+    assert frame["svg"] == pytest.approx(frame["asked"], abs=1)
+    assert frame["shown"] <= width
+    assert frame["moved"] == pytest.approx(frame["whole"] - frame["shown"], abs=1)
+    assert width > 400 or frame["moved"] > 100
+    assert frame["focus"] == 0
+
+
+@WIDTHS
+def test_cells_of_tables_are_wide_enough_to_be_read(browser: Browser, file: Path, width: int) -> None:
+    page = opened(browser, file, width, dark=False)
+    narrow = page.evaluate(
+        """[...document.querySelectorAll('td')].filter(e => e.textContent.trim().length > 12 && e.offsetWidth &&
+          e.getBoundingClientRect().width < 100).map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert narrow == []
+
+
+def test_tiles_say_what_is_at_risk_and_what_was_not_judged(browser: Browser, file: Path) -> None:
+    page = opened(browser, file, 1280, dark=False)
+    tiles = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.tile')].map(t => [t.querySelector('span').textContent,"
+        " t.querySelector('b').textContent]))"
+    )
+    assert tiles["data at risk"] == "2"
+    assert tiles["not judged"] == "1"
+
+
+def test_what_is_created_shows_its_significant_fields_and_folds_the_others(browser: Browser, file: Path) -> None:
+    page = browser.page()
+    page.open(file)
+    fields = page.evaluate(
+        """(() => { const all = [...document.querySelectorAll('#changes details')].find(
+            d => d.querySelector('summary').textContent.includes('aws_s3_bucket.site'));
+        all.open = true;
+        const first = [...all.querySelectorAll(':scope > .fields > table td:first-child')];
+        return {first: first.map(t => t.textContent.trim()),
+                folded: all.querySelector('.fields details summary').textContent.trim(),
+                open: all.querySelector('.fields details').open}; })()"""
+    )
+    assert fields["first"][:1] == ["bucket"]
+    assert "more fields" in fields["folded"]
+    assert not fields["open"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,37 @@ def shown(item: dict[str, Any], style: str, *arguments: str) -> str:
     done = CliRunner().invoke(main, ["-", "--format", style, *arguments], input=json.dumps(item).encode())
     assert done.exit_code in (0, 1), done.output
     return done.stdout
+
+
+# --- what all of them show -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "html", "json"])
+@pytest.mark.parametrize(
+    ("case", "parts"),
+    [
+        ("create_fields", ("instance_type", "p5.48xlarge", "https://old", "https://new")),
+        ("list_order", ("container_definitions[a].command", "delete", "order")),
+        ("tags_all_only", ("only", "default_tags")),
+        ("deferred", ("NOT COMPLETE", "left to a later run", "aws_security_group_rule.later")),
+        ("actions_checks", ("Invokes 1 action", "FAILED", "action.aws_lambda_invoke.wipe", "wipe-database")),
+        ("azure", ("Not judged: rights of 2 resources (", "azurerm_kubernetes_cluster.k")),
+        ("import_identity", ("imported from",)),
+        ("driftnoise", ("changed in ways that this plan doesn", "163")),
+    ],
+)
+def test_every_format_shows_what_the_text_does(style: str, case: str, parts: tuple[str, ...]) -> None:
+    text = shown(load(f"cases/{case}.json"), style)
+    if style == "html":
+        text = html.unescape(re.sub(r"<[^>]+>", "", text))
+    elif style == "json":
+        found = json.loads(text)
+        text = json.dumps(found, ensure_ascii=False).replace('\\"', '"')
+        parts = tuple(part for part in parts if not part.startswith("changed in ways"))
+    else:
+        text = text.replace("`", "")
+    for part in parts:
+        assert part in text
 
 
 # --- the title -------------------------------------------------------------------------------------------------------

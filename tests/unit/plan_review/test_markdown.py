@@ -21,7 +21,7 @@ RULES = ["no-destroy,no-public,no-iam-widening,no-plaintext-secret,only=x"]
 LIMIT = 65_000
 #: What GitHub makes something of in text outside of code, beside the markup of CommonMark.
 LIVE = re.compile(
-    r"www\.|https?:|ftp:|mailto:|xmpp:|[\w.+-]+@[\w-]|@\w|:[\w+-]+:|\bGH-\d|#\d|\b[0-9a-f]{7,40}\b|[\u200b-\u200f\u202a-\u202e]",
+    r"\$|www\.|https?:|ftp:|mailto:|xmpp:|[\w.+-]+@[\w-]|@\w|:[\w+-]+:|\bGH-\d|#\d|\b[0-9a-f]{7,40}\b|[\u200b-\u200f\u202a-\u202e]",
     re.IGNORECASE,
 )
 HOSTILE = (
@@ -125,7 +125,7 @@ def test_prose_keeps_sentences_as_they_are_and_shows_names_as_code() -> None:
         "Gives 7 new rights (3 identities), 2 to look at twice."
     )
     assert prose("aws_x.y: is destroyed (gone)") == "`aws_x.y`: is destroyed (gone)"
-    assert prose("About $1,234.50 a month (+$15).") == "About $1,234.50 a month (+$15)."
+    assert prose("About $1,234.50 a month (+$15).") == "About `$1,234.50` a month (`+$15`)."
     assert prose("may * on [x]") == "may `*` on `[x]`"
 
 

@@ -160,7 +160,7 @@ def test_the_comment_begins_with_the_verdict() -> None:
         "- ❌ Gives 7 new rights (3 identities), 2 to look at twice.",
         "- ✅ Nothing is open to the internet.",
         "- ❌ 1 secret in clear in the plan.",
-        "- ✅ About $15 a month.",
+        "- ✅ About `$15` a month.",
     ]
 
 
