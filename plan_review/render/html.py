@@ -124,7 +124,10 @@ def _tiles(found: Review) -> Iterator[_Tile]:
         ("not judged", found.unjudged_objects, "warn"),
     ):
         yield _Tile(str(number), label, tone if number else "none")
-    yield _Tile(f"${found.cost.after:,.0f}", "a month, about", "")
+    if found.cost.not_priced and not found.cost.lines:
+        yield _Tile("?", "a month, no price", "warn")
+    else:
+        yield _Tile(f"${found.cost.after:,.0f}", "a month, about", "")
 
 
 def _by_action(changes: Sequence[Change]) -> list[tuple[Action, list[Change]]]:

@@ -150,6 +150,12 @@ def test_a_very_large_review_stays_a_page_that_opens() -> None:
     assert len(text) < 10_000_000
 
 
+def test_no_cost_is_claimed_of_what_has_no_price() -> None:
+    text = render_html.render(review(plan(resource("aws_instance.i", after={"instance_type": "p5.48xlarge"}))))
+    assert "<b>?</b><span>a month, no price</span>" in text
+    assert "$0" not in text
+
+
 # --- Markdown --------------------------------------------------------------------------------------------------------
 
 
