@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.session import Session
 
+_NO_ENDPOINT: Final = "AWS_ENDPOINT_URL: expected the http:// or https:// URL of an endpoint with signed requests"
 _EVENT: Final = "before-send.cognito-identity-provider.ListUsers"
 #: What a signature is for: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 _SCOPE: Final = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
@@ -57,7 +58,10 @@ def find_origin(session: Session, region: str, *, user_agent: str) -> Origin:
     from botocore.config import Config
 
     config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": 1})
-    client: Any = session.create_client("cognito-idp", region_name=region, config=config)
+    try:
+        client: Any = session.create_client("cognito-idp", region_name=region, config=config)
+    except ValueError:  # botocore's word for an endpoint that is no URL
+        raise ConfigError(_NO_ENDPOINT) from None
     recorder = _Recorder()
     client.meta.events.register(_EVENT, recorder)
     client.list_users(UserPoolId=region, Limit=1)
@@ -66,7 +70,7 @@ def find_origin(session: Session, region: str, *, user_agent: str) -> Origin:
     url = str(request.url)
     signed = _SCOPE.search(_text(request.headers.get("Authorization", "")))
     if urlsplit(url).scheme not in {"http", "https"} or signed is None:
-        raise ConfigError("AWS_ENDPOINT_URL: expected the http:// or https:// URL of an endpoint with signed requests")
+        raise ConfigError(_NO_ENDPOINT)
     return origin_for(session, url, signing=f"aws:amz:{signed['region']}:{signed['service']}", user_agent=user_agent)
 
 

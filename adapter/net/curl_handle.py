@@ -58,9 +58,8 @@ class CurlHandle:
             curl.setopt(option, value)
         curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
-        if limits.cut_s is not None:
-            curl.setopt(pycurl.NOPROGRESS, 0)
-            curl.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
         if not limits.repeat:
             curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
 
@@ -222,14 +221,17 @@ class CurlHandle:
         return len(data)
 
     def _on_progress(self, *_: int) -> int:
-        """Called now and then, and once a second: 1 ends a transfer whose body is not there `cut_s` after its head."""
-        if not self._lines:
+        """Called now and then, and once a second: 1 ends a transfer whose body is not there `cut_s` after its head.
+
+        Being called is what lets Python handle signals while a response is awaited.
+        """
+        if not self._lines or self._limits.cut_s is None:
             return 0
         if self._head_at is None:
             if final_head(self._lines) is not None:
                 self._head_at = time.monotonic()
             return 0
-        return int(time.monotonic() - self._head_at > (self._limits.cut_s or 0))
+        return int(time.monotonic() - self._head_at > self._limits.cut_s)
 
 
 def _with_empty_value(line: bytes) -> bytes:

@@ -124,7 +124,10 @@ class RawServer:
             with self._lock:
                 self.requests[number] = head + body
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.together.wait(10)
+        try:
+            self.together.wait(60)
+        except threading.BrokenBarrierError:
+            return False
         for piece in script.pieces:
             connection.sendall(piece)
             if script.pause_s and self.stopping.wait(script.pause_s):

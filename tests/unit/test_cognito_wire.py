@@ -182,9 +182,12 @@ def url_of_botocore(region: str) -> str:
     return str(caught.value)
 
 
-def test_an_endpoint_that_is_no_url_of_a_server_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "file:///etc/passwd")
-    with pytest.raises((ConfigError, ValueError)):
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://cognito.example", "cognito.example"])
+def test_an_endpoint_that_is_no_url_of_a_server_is_a_configuration_error(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL: expected the http:// or https:// URL"):
         find_origin(session(), "eu-central-1", user_agent="")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -186,6 +188,29 @@ def test_the_time_out_bounds_a_response_that_trickles(serve: Serve, wire: bytes)
 
 def test_silence_is_bounded_on_its_own(serve: Serve) -> None:
     assert fault(serve(HEAD), Limits(total_s=3_600, silence_s=0.1)) is FaultKind.TIMEOUT
+
+
+def signal_when_asked(server: RawServer) -> None:
+    wait_until(lambda: server.requests)
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def test_a_signal_is_handled_while_a_response_is_awaited(serve: Serve) -> None:
+    """SIGTERM comes to the main thread, which may be waiting for Cognito just then."""
+    server = serve(LENGTH)
+    server.together = threading.Barrier(2)
+    client = client_of(server, Limits(total_s=30))
+    before = signal.signal(signal.SIGUSR1, lambda *_: server.together.abort())
+    try:
+        asking = threading.Thread(target=signal_when_asked, args=(server,))
+        asking.start()
+        with pytest.raises(TransferError) as caught:
+            client.send((), b"{}")
+        asking.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        client.close()
+    assert caught.value.kind is FaultKind.RESET
 
 
 def test_a_request_that_is_not_taken_is_bounded_too() -> None:
