@@ -19,11 +19,19 @@ help: ## List the targets
 demo: tools ## Deploy to an emulated AWS, change users, see the events, destroy (1 to 2 minutes)
 	@$(RUN) python -m demo
 
+.PHONY: check
+check: lint ## Check style, types and the unit tests, before each commit (under two minutes)
+	@$(RUN) python -m pytest -q -n $(WORKERS) --dist loadfile tests/unit
+
 .PHONY: test
 test: .test-tools ## Run all tests, real deployments to the emulated AWS among them
 	@# A file's tests stay together: they share what takes long, such as a deployment. The folders come in their order, not
 	@# those files first that have most tests: what takes minutes has few of them, and one worker would end up with it.
 	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+
+.PHONY: thorough
+thorough: tools ## Run the combinations that `make test` leaves out, for they take long and resemble what it runs
+	@$(RUN) python -m pytest -n $(WORKERS) -m thorough $(TESTS)
 
 .PHONY: fuzz
 fuzz: tools ## Try 100,000 odd inputs on every parser of outside input (4 minutes on 2 cores): make fuzz INPUTS=2000

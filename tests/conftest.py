@@ -23,6 +23,8 @@ TIERS = {
     "chaos": "processes killed at random moments",
     "fuzz": "mutated input for everything that reads some",
 }
+#: The marker of what only `make thorough` runs.
+THOROUGH = "thorough"
 _HERE = Path(__file__).resolve().parent
 _SCRUBBED_PREFIXES = (
     "AWS_",
@@ -51,10 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("patient")
     for tier, meaning in TIERS.items():
         config.addinivalue_line("markers", f"{tier}: {meaning}")
+    config.addinivalue_line("markers", f"{THOROUGH}: further combinations of what runs anyway; only with -m {THOROUGH}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its folder, and let none reach anything but this machine."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its folder, let none reach anything but this machine, leave `thorough` ones out."""
+    if THOROUGH not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker(THOROUGH)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     for item in items:
         folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
         if folder in TIERS:

@@ -63,7 +63,7 @@ TABLE = (
     # What they do is run by a test in another way.
     Kept("docs/state.md", "export ARN", "tests/unit/test_state_cli.py", "needs a pool with a replica"),
     Kept("README.md", "make demo", "tests/deploy/test_demo.py", "make test runs this very test"),
-    Kept("CONTRIBUTING.md", "make lint", "tests/deploy/test_demo.py", "make test runs this very test"),
+    Kept("CONTRIBUTING.md", "make check", "tests/deploy/test_demo.py", "make test runs this very test"),
     Kept("docs/get-started.md", "make tools", "tests/unit/test_bootstrap.py", "what the tests themselves stand on"),
     Kept("docs/deploy.md", "python -m stacks plan", "tests/deploy/test_plan_review.py", "plans with its own provider"),
     Kept("docs/deploy.md", "# 1. in source.yaml", "tests/deploy/test_deploy.py", "deploys by way of the seam"),

@@ -18,6 +18,8 @@ REFUSED = Failed(code="400", reason="the sink answered 400", retryable=False)
 ERROR = Failed(code="500", reason="the sink answered 500", retryable=True)
 TIMEOUT = Reply(Failed(code="timeout", reason="no answer within the time-out", retryable=True), 30)
 STATUSES = (400, 404, 408, 409, 500)
+#: The largest numbers take seconds each: one of each kind always runs, `make thorough` runs them all.
+THOROUGH = pytest.mark.thorough
 #: Sign-ups whose events the sink takes, their interval in seconds, and when the first one comes.
 HEALTHY, EVERY_S, FIRST_S = 36, 5.0, 10.0
 #: From when until when the sink is down.
@@ -61,8 +63,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 
 @pytest.mark.parametrize("letters", [False, True], ids=["", "dead-letters"])
-@pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("refused", [8, 100, 1000])
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        *((refused, status) for refused in (8, 100) for status in STATUSES),
+        *((1000, status) for status in (400, 500)),
+        *(pytest.param(1000, status, marks=THOROUGH) for status in (404, 408, 409)),
+    ],
+)
 def test_users_whose_events_are_refused_keep_nobody_else_waiting(
     tmp_path: Path, alone: float, refused: int, status: int, letters: bool
 ) -> None:
@@ -70,8 +78,14 @@ def test_users_whose_events_are_refused_keep_nobody_else_waiting(
     assert measure(tmp_path / "state.db", refused, reply, letters=letters) <= alone + 2
 
 
-@pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("refused", [8, 100, 1000])
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        *((refused, status) for refused in (8, 100) for status in STATUSES),
+        (1000, 409),
+        *(pytest.param(1000, status, marks=THOROUGH) for status in (400, 404, 408, 500)),
+    ],
+)
 def test_nor_do_they_when_all_sign_up_in_one_moment(tmp_path: Path, alone: float, refused: int, status: int) -> None:
     reply = Reply(read_answer(status, retry_after=None, now_s=0))
     assert measure(tmp_path / "state.db", refused, reply, burst=True) <= alone + 2
@@ -115,7 +129,7 @@ def test_users_whose_requests_hang_leave_workers_to_the_others_once_they_are_kno
         assert max(lags[10:]) <= alone + 2
 
 
-@pytest.mark.parametrize("users", [1, 3, 100, 2000])
+@pytest.mark.parametrize("users", [1, 3, 100, pytest.param(2000, marks=THOROUGH)])
 @pytest.mark.parametrize("reply", [Reply(DOWN), Reply(NO_CONNECTION), Reply(ERROR)], ids=["503", "connect", "500"])
 def test_a_sink_that_is_down_gets_one_request_a_second_at_most_and_everything_soon_after(
     tmp_path: Path, users: int, reply: Reply
@@ -153,7 +167,7 @@ def test_a_sink_that_swallows_requests_is_found_back_within_five_seconds(tmp_pat
         assert len(sink.taken) > 80
 
 
-@pytest.mark.parametrize("status", [400, 401, 409, 413])
+@pytest.mark.parametrize("status", [400, 409, *(pytest.param(each, marks=THOROUGH) for each in (401, 413))])
 def test_a_gateway_that_refuses_some_users_itself_does_not_hide_that_the_sink_behind_it_is_down(
     tmp_path: Path, status: int
 ) -> None:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -82,6 +83,14 @@ def test_the_adapters_lock_has_neither_cdktf_nor_node() -> None:
     names = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements/adapter.txt").read_text(), re.MULTILINE))
     assert {"boto3", "cloudevents", "msgspec"} <= names
     assert not {name for name in names if name.startswith(("cdktf", "constructs", "jsii", "nodejs", "pytest", "moto"))}
+
+
+def test_the_hooks_of_a_commit_start_tools_that_are_locked() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    programs = [hook["entry"].split()[0] for hook in local["hooks"]]
+    assert programs
+    assert [each for each in programs if canonicalize_name(Path(each).name) not in _locked("dev.txt")] == []
+    assert {str(Path(each).parent) for each in programs} == {".tools/venv/bin"}
 
 
 def test_the_index_lists_every_guide_and_decision() -> None:
