@@ -1,1 +1,1 @@
-"""A review as text, Markdown and HTML. The renderers only format: they judge nothing."""
+"""A review as text, Markdown, HTML, JSON, SARIF and one line. The renderers only format: they judge nothing."""

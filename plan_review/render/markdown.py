@@ -26,7 +26,7 @@ from plan_review.verdict import by_holder, findings, tones
 #: GitHub takes comments of 65,536 characters; a workflow may want to add a line of its own.
 LENGTH_MAX = 65_000
 #: Room for the line that says what was left out.
-_NOTE_MAX = 1_000
+_NOTE_MAX = 1_500
 _NAME_MAX = 300
 _ICONS = {"good": trusted("✅"), "warn": trusted("⚠️"), "bad": trusted("❌")}
 
