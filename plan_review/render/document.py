@@ -49,8 +49,7 @@ class PlanItem:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CountsItem:
+class CountsItem(msgspec.Struct, frozen=True, rename={"import_": "import"}):
     """How many resources something happens to; each counts once, but for `move` and `import`, which may come on top."""
 
     create: int
@@ -298,27 +297,16 @@ class ReviewDocument:
 
 def render(found: Review, gates: Sequence[GateResult] = (), notes: Sequence[str] = ()) -> str:
     """The document as JSON in ASCII, so that no terminal can stumble over it."""
-    built = msgspec.to_builtins(document(found, gates, notes))
-    return json.dumps(_renamed(built), indent=2) + "\n"
+    return json.dumps(msgspec.to_builtins(document(found, gates, notes)), indent=2) + "\n"
 
 
 def schema() -> dict[str, Any]:
     """The document's JSON Schema, draft 2020-12."""
-    made: dict[str, Any] = _renamed(msgspec.json.schema(ReviewDocument))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The review of a Terraform plan, as `python -m plan_review --format json` writes it",
-        **made,
+        **msgspec.json.schema(ReviewDocument),
     }
-
-
-def _renamed(value: Any) -> Any:
-    """`import` is a word of Python, so that the field has another name there."""
-    if isinstance(value, dict):
-        return {("import" if key == "import_" else key): _renamed(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return ["import" if item == "import_" else _renamed(item) for item in value]
-    return value
 
 
 def document(found: Review, gates: Sequence[GateResult], notes: Sequence[str]) -> ReviewDocument:
