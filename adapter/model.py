@@ -56,7 +56,7 @@ class KnownUser(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Before an event is sent, a row *in doubt* is stored, so that a crash between the sink's answer and the commit can't
     hide what the consumer may have been told: the fields still describe the form told before, `revision` is minus the
     revision of the event, and `digest` is taken from the event's id, so that it equals that of no user's raw JSON.
-    Stores keep all of it as it is; only adapter.changes interprets it.
+    Stores keep all of it as it is; only adapter.changes.detector interprets it.
     `missing_since_ms` is set while a deletion is being confirmed and reported, so that its event keeps its time.
     """
 

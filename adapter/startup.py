@@ -17,7 +17,7 @@ _TERMINATED: Final = 128 + signal.SIGTERM
 
 
 def obey_signals(argv: Sequence[str]) -> None:
-    """Let SIGTERM end the process, until `adapter.signals` takes over; SIGINT too, for the adapter itself.
+    """Let SIGTERM end the process, until `adapter.runtime.signals` takes over; SIGINT too, for the adapter itself.
 
     The first process of a container has no default action: the kernel drops a SIGTERM that it has no handler for
     (https://man7.org/linux/man-pages/man7/pid_namespaces.7.html). Nothing is open yet that would have to be closed.

@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from adapter.app import GC_THRESHOLDS
+from adapter.runtime.app import GC_THRESHOLDS
 from benchmarks import events, quota, report, review, signup, start, sweep
 from benchmarks.measure import Figure, Options, say, table
 

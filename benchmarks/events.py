@@ -10,17 +10,17 @@ from pathlib import Path
 
 import requests
 
-from adapter.app import lister_of
-from adapter.changes import Detector
+from adapter.changes.detector import Detector
 from adapter.delivery import Batching, Delivery, RetryPolicy
-from adapter.events import EventBuilder
-from adapter.health import Health
-from adapter.metrics import Metrics
+from adapter.events.builder import EventBuilder
 from adapter.model import Event, Kind
-from adapter.service import Pace, Service
+from adapter.observability.health import Health
+from adapter.observability.metrics import Metrics
+from adapter.pipeline.service import Pace, Service
+from adapter.pipeline.sweep import Rules
+from adapter.runtime.app import lister_of
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
-from adapter.sweep import Rules
 from benchmarks import sink
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, cpu_seconds, pin, ratios, say
 from benchmarks.rig import POOL, UNLIMITED_RPS, open_state, user_pool

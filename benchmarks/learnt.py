@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from adapter.changes import attributes_fingerprint, raw_digest
+from adapter.changes.detector import attributes_fingerprint, raw_digest
 from adapter.cognito.decode import decode_user
 from adapter.model import KnownUser
 from adapter.state.base import Meta

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import botocore.session
 
-from adapter.app import lister_of
 from adapter.arn import PoolArn, parse_pool_arn
-from adapter.changes import Detector
+from adapter.changes.detector import Detector
 from adapter.cognito.client import CognitoUserPool
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.rate_limiter import RateLimiter
 from adapter.delivery import Result
-from adapter.events import EventBuilder
-from adapter.ledger import Ledger
-from adapter.metrics import Metrics
+from adapter.events.builder import EventBuilder
 from adapter.model import Event
+from adapter.observability.metrics import Metrics
+from adapter.pipeline.outbox import Ledger
+from adapter.pipeline.sweep import Rules, Sweeper
+from adapter.runtime.app import lister_of
 from adapter.state.base import Store
 from adapter.state.factory import open_store
-from adapter.sweep import Rules, Sweeper
 from tests.fake_cognito import ARN
 
 POOL: PoolArn = parse_pool_arn(ARN)

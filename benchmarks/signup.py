@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from adapter.cognito.early import EarlySchedule
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.shards import ShardPolicy
+from adapter.cognito.signup_scan import EarlySchedule
 from benchmarks.measure import Figure, Options, say
 
 RPS = 30.0

@@ -60,14 +60,17 @@ def imports(options: Options) -> list[Figure]:
     say("imports")
     found = alternate(
         options.rounds,
-        {"adapter": lambda: _python_s(["-c", "import adapter.app"]), "nothing": lambda: _python_s(["-c", "pass"])},
+        {
+            "adapter": lambda: _python_s(["-c", "import adapter.runtime.app"]),
+            "nothing": lambda: _python_s(["-c", "pass"]),
+        },
     )
     return [
         Figure(
             key="adapter_import_s",
             values=found["adapter"],
             unit="s",
-            about="a Python process that imports adapter.app and ends",
+            about="a Python process that imports adapter.runtime.app and ends",
             goal=0.6,
             at_least=False,
             extra={"python_alone_s": [round(value, 3) for value in found["nothing"]]},
@@ -126,7 +129,7 @@ def _memory_mb(name: str) -> float:
 
 def _as_the_adapter(what: str, path: Path) -> dict[str, float]:
     """What the adapter does until its first request; `sweep` goes on with a whole one."""
-    from adapter.app import GC_THRESHOLDS
+    from adapter.runtime.app import GC_THRESHOLDS
     from benchmarks.rig import open_state, sweeper, user_pool
 
     gc.set_threshold(*GC_THRESHOLDS)

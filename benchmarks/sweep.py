@@ -11,7 +11,7 @@ from pathlib import Path
 
 import boto3
 
-from adapter.sweep import Sweeper
+from adapter.pipeline.sweep import Sweeper
 from benchmarks.learnt import state_of
 from benchmarks.limit import Limit
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, cpu_seconds, pin, ratios, say

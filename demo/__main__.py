@@ -12,11 +12,11 @@ from types import FrameType
 
 import click
 
-from demo.aws import EmulatorError
-from demo.deployment import DeployError
-from demo.narrator import Narrator
-from demo.processes import ROOT
-from demo.story import StoryError, tell_story
+from demo.console import Narrator
+from demo.scenario import StoryError, tell_story
+from emulator.aws import EmulatorError
+from emulator.deployment import DeployError
+from emulator.processes import ROOT
 
 
 class _Interrupted(BaseException):

@@ -22,7 +22,7 @@ from typing import Any
 import click
 from click.testing import CliRunner
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from iam import show
 from iam.aws import AccessKey, Aws, connect
 from iam.cli import main as iam_command

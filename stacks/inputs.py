@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from adapter.arn import PoolArn
+from adapter.config.opentelemetry import read as read_traces
 from adapter.errors import ConfigError
 from adapter.manifest import Manifest, Source, assumed_role, environment
 from adapter.manifest.deployment import DeploymentSpec
 from adapter.manifest.spec import Credentials, DynamoDb, Network, Sink
-from adapter.tracing.settings import read as read_traces
 from stacks.names import fit
 from stacks.sizing import TaskSize, task_size
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapter.emf import NAMESPACE as EMF_NAMESPACE
+from adapter.observability.emf import NAMESPACE as EMF_NAMESPACE
 from stacks.base import Home, output
 from stacks.bindings import (
     CloudwatchDashboard,

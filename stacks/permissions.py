@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapter.state.requirements import ACTIONS
+from adapter.state.dynamodb.requirements import ACTIONS
 from iam.policy import document, policy_text, statement
 
 

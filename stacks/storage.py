@@ -5,7 +5,7 @@ Resource: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/reso
 
 from __future__ import annotations
 
-from adapter.state.requirements import HASH_KEY, RANGE_KEY, TTL_ATTRIBUTE
+from adapter.state.dynamodb.requirements import HASH_KEY, RANGE_KEY, TTL_ATTRIBUTE
 from stacks.base import output
 from stacks.bindings import DynamodbTable, TerraformStack
 from stacks.inputs import SourceInputs

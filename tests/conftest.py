@@ -12,10 +12,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 
 TIERS = {
     "unit": "pure logic and small servers on loopback; no emulator",
+    "docs": "the documents, their commands and their examples",
     "synth": "what the CDKTF app synthesizes",
     "emulator": "the adapter and the tools against an emulated AWS",
     "faults": "the adapter against a Cognito that misbehaves",

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from adapter.arn import PoolArn
-from adapter.cognito import faults
+from adapter.cognito import errors as faults
 from adapter.cognito.base import Page
 from adapter.cognito.decode import decode_answer
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.retry import ATTEMPTS, backoff_s, is_retryable, is_throttled
 from adapter.cognito.service_error import ServiceError, read_error
 from adapter.errors import AdapterError, CredentialsError
 from adapter.log import Action
 from adapter.net.curl_handle import libcurl_version
-from adapter.net.faults import TransferError
+from adapter.net.failures import TransferError
 from adapter.net.http_client import HttpClient
 from adapter.net.origin import Limits
 from adapter.net.response import Response

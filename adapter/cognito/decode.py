@@ -2,7 +2,7 @@
 
 A page is cut into its users without decoding or copying them (about 25 microseconds for 60 users), because most users
 of most pages did not change. What changed goes through `decode_user`, which agrees with botocore's own parser
-(tests/unit/test_cognito_decode.py compares them).
+(tests/unit/cognito/test_decode.py compares them).
 """
 
 from __future__ import annotations

@@ -12,13 +12,13 @@ from typing import Final
 
 from adapter.cognito import filters
 from adapter.cognito.base import Page, UserPool
-from adapter.cognito.early import EarlySchedule
 from adapter.cognito.filters import FilterCheck
-from adapter.cognito.listing import BACKOFF_S, walk
 from adapter.cognito.lookups import THOROUGH_MAX, LookUp, LookUpPolicy, LookUpResult, Presence, look_up
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.paginator import BACKOFF_S, walk
+from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.scan import Pages, Scan
 from adapter.cognito.shards import Merge, ShardPolicy
+from adapter.cognito.signup_scan import EarlySchedule
 from adapter.errors import CognitoError, FilterRefusedError
 from adapter.log import Action
 

@@ -1,6 +1,6 @@
 """Which ListUsers requests are worth another attempt, and when: botocore's standard mode, as pure functions.
 
-https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html; tests/unit/test_cognito_retry.py compares.
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html; tests/unit/cognito/test_retry.py compares.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from adapter.cognito.service_error import ServiceError
-from adapter.net.faults import FaultKind, TransferError
+from adapter.net.failures import FaultKind, TransferError
 
 #: Attempts of one request, the first included.
 ATTEMPTS: Final = 3

@@ -1,6 +1,6 @@
 """The errors that ListUsers answers with, out of status, headers and body: as botocore's parser reads them, and pure.
 
-tests/unit/test_cognito_service_error.py compares the two.
+tests/unit/cognito/test_service_error.py compares the two.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The commands of `python -m adapter`, one module each; adapter/cli.py has their table."""
+"""The commands of `python -m adapter`, one module each; adapter/commands/cli.py has their table."""

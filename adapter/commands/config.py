@@ -16,8 +16,8 @@ from adapter.commands.options import environment, manifest_options
 @click.option("--markdown", is_flag=True, help="Only the table of all variables, as in docs/configuration.md.")
 def config(*, manifest: Path | None, source: str | None, as_json: bool, markdown: bool) -> None:
     """Print the effective configuration, secrets masked, and check it."""
-    from adapter import config as configuration
-    from adapter import variables
+    from adapter.config import settings as configuration
+    from adapter.config import variables
 
     if markdown:
         click.echo(variables.markdown(), nl=False)

@@ -15,7 +15,7 @@ from adapter.errors import ConfigError
 from adapter.terminal import printable
 
 if TYPE_CHECKING:
-    from adapter.doctor.check import Check
+    from adapter.commands.checks.check import Check
 
 _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "bright_black"}
 _NAME_WIDTH: Final = 16
@@ -41,8 +41,8 @@ def doctor(*, send: bool, limit_s: float, as_json: bool, manifest: Path | None, 
     sinks (DNS, TCP, TLS, OPTIONS; an event only with --send), state (only read), quota, and the adapter that runs here.
     It needs no permission that the adapter has not, and changes nothing.
     """
-    from adapter.doctor.check import Mark, fail
-    from adapter.doctor.examine import examine
+    from adapter.commands.checks.check import Mark, fail
+    from adapter.commands.checks.examine import examine
 
     checks: list[Check] = []
     try:

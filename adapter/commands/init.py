@@ -17,8 +17,8 @@ from adapter.errors import ConfigError
 from adapter.terminal import clipped, printable
 
 if TYPE_CHECKING:
-    from adapter.setup.answers import Answers
-    from adapter.setup.pools import Found
+    from adapter.commands.scaffold.answers import Answers
+    from adapter.commands.scaffold.pools import Found
 
 #: Where editors find what a manifest may say, if the file lies beside a checkout's.
 _SCHEMA: Final = "schemas/source.schema.json"
@@ -78,7 +78,7 @@ def init(
     Nothing is created and nothing is sent. Listing pools takes cognito-idp:ListUserPools, which the adapter itself
     needs not; without it, give the ARN.
     """
-    from adapter.setup.answers import Answers, check_arn, check_name, check_sink, check_state, name_from
+    from adapter.commands.scaffold.answers import Answers, check_arn, check_name, check_sink, check_state, name_from
 
     asking = sys.stdin.isatty() and not yes
     _may_write(output, force=force)
@@ -113,7 +113,7 @@ def init(
 
 def _finish(answers: Answers, output: Path, *, asking: bool, force: bool) -> None:
     """Show it, write it, say what comes next."""
-    from adapter.setup.manifest import compose, deployable
+    from adapter.commands.scaffold.manifest import compose, deployable
 
     shown = shlex.quote(str(output)) if str(output).isprintable() else "FILE"
     schema = _SCHEMA if (output.parent / _SCHEMA).is_file() else ""
@@ -164,8 +164,8 @@ def _ask_pool(region: str | None) -> tuple[str, str]:
     """The ARN of a pool that was chosen from a list, or typed; and its name as far as it is known."""
     import botocore.session
 
-    from adapter.setup.answers import check_arn
-    from adapter.setup.pools import default_region, list_pools
+    from adapter.commands.scaffold.answers import check_arn
+    from adapter.commands.scaffold.pools import default_region, list_pools
 
     session = botocore.session.Session()
     if region is None:

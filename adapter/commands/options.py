@@ -12,7 +12,7 @@ import click
 
 from adapter.errors import AdapterError, ConfigError
 
-#: HEALTH_ADDRESS's default (adapter/variables.py takes a tenth of a second to import, which probes don't have).
+#: HEALTH_ADDRESS's default (adapter/config/variables.py takes a tenth of a second to import, which probes don't have).
 _HEALTH_ADDRESS: Final = "0.0.0.0:8080"
 #: How long the adapter of this machine may take to answer, in seconds: less than a container's health check.
 _PATIENCE_S: Final = 4
@@ -86,7 +86,7 @@ def ask(path: str, where: str | None = None, *, variable: str = "HEALTH_ADDRESS"
     """
     import http.client
 
-    from adapter.values import address
+    from adapter.config.values import address
 
     try:
         there = address(where or os.environ.get("HEALTH_ADDRESS") or _HEALTH_ADDRESS)

@@ -36,10 +36,11 @@ def replay(
 
     The state is neither read nor changed, so a running adapter is not disturbed.
     """
-    from adapter import app, log
-    from adapter import config as configuration
+    from adapter import log
+    from adapter.config import settings as configuration
     from adapter.delivery import Status
-    from adapter.replay import Selection
+    from adapter.pipeline.replay import Selection
+    from adapter.runtime import app
 
     if (since is not None) + bool(users) + everybody != 1:
         raise ConfigError("replay: expected exactly one of --since TIME, --user NAME and --all")

@@ -16,7 +16,9 @@ from adapter.commands.options import environment, manifest_options
 @manifest_options
 def run(*, once: bool = False, manifest: Path | None = None, source: str | None = None) -> None:
     """Watch the user pool and deliver its changes, until SIGTERM or SIGINT."""
-    from adapter import app, config, log
+    from adapter import log
+    from adapter.config import settings as config
+    from adapter.runtime import app
     from adapter.terminal import is_live
 
     settings = config.load(environment(manifest, source))

@@ -116,7 +116,7 @@ def _last(status: Mapping[str, Any], now_s: float) -> str:
 
 
 def _sweeping(sweep: Mapping[str, Any]) -> str:
-    from adapter.progress import Sight, describe
+    from adapter.observability.progress import Sight, describe
 
     names = set(Sight.__dataclass_fields__)
     return describe(Sight(**{name: value for name, value in sweep.items() if name in names}))

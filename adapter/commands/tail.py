@@ -15,7 +15,7 @@ from adapter.errors import AdapterError, ConfigError
 from adapter.terminal import printable
 
 if TYPE_CHECKING:
-    from adapter.tail.lines import Event
+    from adapter.commands.event_log.lines import Event
 
 #: How often a file is looked at, and a running adapter asked, in seconds.
 _PAUSE_S: Final = 0.2
@@ -72,7 +72,7 @@ def tail(
 
     Until Ctrl-C. Nothing in an event can move the cursor: control characters are shown as text.
     """
-    from adapter.tail.lines import Lines, Wanted, raw
+    from adapter.commands.event_log.lines import Lines, Wanted, raw
 
     if file is not None and listen is not None:
         raise ConfigError("tail: expected FILE or --listen, not both")
@@ -90,8 +90,8 @@ def tail(
 
 
 def _listening(listen: str) -> Iterator[Event]:
-    from adapter.tail.inbox import open_inbox
-    from adapter.values import Address, address
+    from adapter.commands.event_log.inbox import open_inbox
+    from adapter.config.values import Address, address
 
     try:
         where = address(listen)
@@ -112,7 +112,7 @@ def _listening(listen: str) -> Iterator[Event]:
 
 
 def _of_file(file: str, last: int, *, follow: bool) -> Iterator[Event]:
-    from adapter.tail import follow as files
+    from adapter.commands.event_log import follow as files
 
     if file == _STDIN:
         yield from _parsed(iter(sys.stdin.buffer.readline, b""))
@@ -153,7 +153,7 @@ def _parsed(lines: Iterator[bytes]) -> Iterator[Event]:
 
 
 def _of_running(address: str, last: int, *, follow: bool) -> Iterator[Event]:
-    from adapter.tail.running import Recent
+    from adapter.commands.event_log.running import Recent
 
     recent = Recent()
     page = _page(address)

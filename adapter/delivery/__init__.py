@@ -1,9 +1,9 @@
 """Delivery: sends events to a sink at least once, in order per user, and says what became of each."""
 
-from adapter.delivery.agenda import Result, Status
+from adapter.config.durations import DurationError, format_duration, parse_duration
 from adapter.delivery.circuit_breaker import CircuitBreaker
 from adapter.delivery.dispatcher import Delivery
-from adapter.delivery.duration import DurationError, format_duration, parse_duration
+from adapter.delivery.queue import Result, Status
 from adapter.delivery.retry import BackoffPolicy, RetryPolicy
 from adapter.delivery.route import Batching
 

@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from adapter.delivery.agenda import Agenda, Limits, Result
 from adapter.delivery.circuit_breaker import CircuitBreaker
-from adapter.delivery.deadletter import dead_letter_event
+from adapter.delivery.dead_letter import dead_letter_event
+from adapter.delivery.queue import Agenda, Limits, Result
 from adapter.delivery.retry import RetryPolicy
 from adapter.delivery.route import Batching, Route, Work
 from adapter.log import Action

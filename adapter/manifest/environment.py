@@ -1,4 +1,4 @@
-"""A source as the environment variables that configure the adapter (adapter/config.py reads them)."""
+"""A source as the environment variables that configure the adapter (adapter/config/settings.py reads them)."""
 
 from __future__ import annotations
 

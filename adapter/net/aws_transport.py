@@ -24,7 +24,7 @@ from botocore.exceptions import (
 )
 
 from adapter.net.botocore_settings import origin_for
-from adapter.net.faults import FaultKind, TransferError
+from adapter.net.failures import FaultKind, TransferError
 from adapter.net.http_client import HttpClient
 from adapter.net.origin import Limits
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from adapter.net.faults import BROKEN, FaultKind, Transfer, TransferError, fault_of, proxy_refusal
+from adapter.net.failures import BROKEN, FaultKind, Transfer, TransferError, fault_of, proxy_refusal
 from adapter.net.origin import Limits, Origin
 from adapter.net.response import Response, final_head, status_of
 from adapter.net.trust import TrustStore

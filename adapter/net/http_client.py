@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from adapter.net.curl_handle import CurlHandle
-from adapter.net.faults import FaultKind, TransferError
+from adapter.net.failures import FaultKind, TransferError
 from adapter.net.origin import Limits, Origin
 from adapter.net.response import Response
 

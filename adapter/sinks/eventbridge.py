@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from adapter.arn import Arn
+from adapter.events.formats import structured
 from adapter.model import Event
 from adapter.sinks.aws import (
     INVALID_RESPONSE,
@@ -26,7 +27,6 @@ from adapter.sinks.aws import (
     send_in_groups,
 )
 from adapter.sinks.base import Delivered, Failed, Outcome
-from adapter.sinks.wire import structured
 
 if TYPE_CHECKING:
     from boto3 import Session

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from adapter.errors import ConfigError
+from adapter.events.formats import structured
 from adapter.line_writer import LineWriter
 from adapter.model import Event
 from adapter.sinks.base import Delivered, Outcome
 from adapter.sinks.stream import StreamSink, io_failure
-from adapter.sinks.wire import structured
 
 #: Events that share one fsync.
 _MAX_BATCH = 1000

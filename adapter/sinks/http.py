@@ -6,16 +6,16 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from adapter.events.formats import BATCH_TYPE, STRUCTURED_TYPE, batches, binary_headers, structured
 from adapter.model import Event
-from adapter.net.faults import FaultKind, TransferError
+from adapter.net.failures import FaultKind, TransferError
 from adapter.net.http_client import HttpClient
 from adapter.net.origin import Limits
 from adapter.sinks.address import header_lines, resolve
-from adapter.sinks.answer import read_answer
 from adapter.sinks.base import Failed, Outcome
 from adapter.sinks.options import ContentMode, HttpOptions
+from adapter.sinks.outcomes import read_answer
 from adapter.sinks.token import TokenFile
-from adapter.sinks.wire import BATCH_TYPE, STRUCTURED_TYPE, batches, binary_headers, structured
 
 #: Of an answer the status counts. A body that is not there by then, or is longer than its limit, is not waited for.
 _CUT_S: Final = 1.0

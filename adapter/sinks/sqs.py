@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from adapter.arn import Arn
+from adapter.events.formats import STRUCTURED_TYPE, structured
 from adapter.model import Event
 from adapter.sinks.aws import (
     MAX_ENTRIES,
@@ -26,7 +27,6 @@ from adapter.sinks.aws import (
     send_in_groups,
 )
 from adapter.sinks.base import Delivered, Failed, Outcome
-from adapter.sinks.wire import STRUCTURED_TYPE, structured
 
 if TYPE_CHECKING:
     from boto3 import Session

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adapter.events.formats import structured
 from adapter.line_writer import LineWriter
 from adapter.model import Event
 from adapter.sinks.base import Delivered, Failed, Outcome
-from adapter.sinks.wire import structured
 
 #: Events that share one turn at the stream.
 _MAX_BATCH = 1000

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from adapter.arn import parse_pool_arn
 from adapter.state.base import Store
 from adapter.state.clock import machine_clock
-from adapter.state.lock import HeldError, Holder
-from adapter.state.sqlite import SqliteStore
+from adapter.state.sqlite.lock import HeldError, Holder
+from adapter.state.sqlite.store import SqliteStore
 from adapter.state.url import SqliteUrl, parse_state_url
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def open_store(
     if service_session is None:
         raise ValueError("a DynamoDB state needs a session")
     # boto3's parts take a while to import: not for those who use SQLite.
-    from adapter.state.dynamo import DynamoStore
-    from adapter.state.dynamo_client import Table
+    from adapter.state.dynamodb.client import Table
+    from adapter.state.dynamodb.store import DynamoStore
 
     return DynamoStore(
         service_session(),

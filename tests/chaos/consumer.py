@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from demo.sink import Received
+from emulator.sink import Received
 
 #: A user in the form that both sides are compared in.
 Shape = dict[str, Any]

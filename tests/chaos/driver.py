@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.sink import RecordingSink
+from emulator.sink import RecordingSink
 from tests.chaos.consumer import Consumer
 from tests.chaos.world import SINK_TIMEOUT_S, Changes, Sink, pool_shapes
-from tests.dynalite import create_table, dynalite
 from tests.fake_cognito import Behaviour, FakeCognito
+from tests.support.dynalite import create_table, dynalite
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS = 150

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos.driver import run
-from tests.dynalite import find_dynalite
+from tests.support.dynalite import find_dynalite
 
 
 @pytest.mark.timeout(600)

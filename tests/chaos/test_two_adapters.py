@@ -14,9 +14,9 @@ import pytest
 from tests.chaos.consumer import Consumer
 from tests.chaos.driver import LEASE_SECONDS, AdapterProcess, settings, state_url
 from tests.chaos.world import Changes, pool_shapes
-from tests.dynalite import find_dynalite
 from tests.fake_cognito import Behaviour, FakeCognito
 from tests.support import Answer, RecordingSink, Request, wait_until
+from tests.support.dynalite import find_dynalite
 
 WAIT_SECONDS = 60.0
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from demo.sink import Answer, Request
+from emulator.sink import Answer, Request
 from tests.chaos.consumer import Consumer, Shape, shape_of_pool
 from tests.fake_cognito import FakeCognito
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from demo.aws import EmulatedAws
-from demo.deployment import MIRROR, TERRAFORM, Deployment, write_manifest
-from demo.processes import ROOT
-from demo.story import SPEC
-from demo.task import resolve_secret
+from demo.scenario import SPEC
+from emulator.aws import EmulatedAws
+from emulator.deployment import MIRROR, TERRAFORM, Deployment, write_manifest
+from emulator.processes import ROOT
+from emulator.task import resolve_secret
 
 
 @dataclass(frozen=True)

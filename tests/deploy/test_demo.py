@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.processes import ROOT
+from emulator.processes import ROOT
 from tests.support import wait_until
 
 pytestmark = [

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.story import changes_of, forms_of
-from demo.task import assume, task_of
+from demo.scenario import changes_of, forms_of
+from emulator.task import assume, task_of
 from tests.deploy.conftest import Deployed
 
-#: What demo/seam.py may change for the old provider and the emulator. A new line here is a decision: whatever is left
-#: out is proven by no test of this folder, so tests/synth must assert it.
+#: What emulator/provider_downgrade.py may change for the old provider and the emulator. A new line here is a decision:
+#: whatever is left out is proven by no test of this folder, so tests/synth must assert it.
 ALLOWED_EDITS = {
     "aws_cloudwatch_query_definition: left out",
     "aws_dynamodb_table.deletion_protection_enabled: left out",

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from demo.aws import EmulatedAws
-from demo.deployment import Deployment
-from demo.processes import ROOT
-from demo.task import assume, resolve_secret, task_of
+from emulator.aws import EmulatedAws
+from emulator.deployment import Deployment
+from emulator.processes import ROOT
+from emulator.task import assume, resolve_secret, task_of
 from tests.synth.support import deployment as deployment_document
 from tests.synth.support import manifest, source
 

@@ -15,11 +15,11 @@ from typing import Any
 import handler
 import pytest
 
-from demo.aws import EmulatedAws
-from demo.deployment import MIRROR, TERRAFORM
-from demo.processes import ROOT, TOOLS, base_environment
+from emulator.aws import EmulatedAws
+from emulator.deployment import MIRROR, TERRAFORM
+from emulator.processes import ROOT, TOOLS, base_environment
+from tests.docs.test_asyncapi import MESSAGES, validator
 from tests.emulator.process import Users, adapter, settings
-from tests.unit.test_asyncapi import MESSAGES, validator
 
 FOLDER = ROOT / "examples" / "eventbridge"
 #: The provider of the tests is from 2021 and knows no newer one.

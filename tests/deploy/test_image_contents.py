@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.task import free_port
+from emulator.task import free_port
 from tools.release.image_size import ADDED_MB, megabytes, parts
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ import importlib, pkgutil, sys, adapter
 for module in pkgutil.walk_packages(adapter.__path__, "adapter."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
-importlib.import_module("adapter.status.document").load()  # its files are there too
+importlib.import_module("adapter.observability.status_page.document").load()  # its files are there too
 unwanted = {"cdktf", "jsii", "moto", "iam", "stacks", "plan_review", "pip"}
 print(sorted(unwanted & {name.split(".")[0] for name in sys.modules}))
 """

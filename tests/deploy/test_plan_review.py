@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.aws import EmulatedAws
-from demo.deployment import Deployment
+from emulator.aws import EmulatedAws
+from emulator.deployment import Deployment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT / "docs" / "plan-review.example.txt"
@@ -23,7 +23,7 @@ def reviewed(tmp_path: Path, needs_provider: None, aws: EmulatedAws) -> str:
     environment["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "stacks", "plan", "--app", f"{sys.executable} -m demo.emulate"),
+            *(sys.executable, "-m", "stacks", "plan", "--app", f"{sys.executable} -m emulator.app"),
             *("--gate", "no-destroy,no-public,no-plaintext-secret"),
         ],
         cwd=tmp_path,

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from adapter.arn import parse_pool_arn
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from iam.apply import list_one_user
 from iam.aws import AccessKey, Aws
 from iam.aws import connect as connect_to_aws

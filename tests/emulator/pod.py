@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from demo.task import free_port
+from emulator.task import free_port
 from tests.deploy.test_image_contents import of
 from tests.support import wait_until
 

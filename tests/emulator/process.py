@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.support import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.emulator.process import Adapter, Users, adapter, probe, settings
 from tests.support import Answer, Received, RecordingSink, wait_until
 

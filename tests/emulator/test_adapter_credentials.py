@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.emulator.process import Adapter, Users, adapter, settings
 from tests.support import RecordingSink, wait_until
 

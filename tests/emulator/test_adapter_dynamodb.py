@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.aws import EmulatedAws
-from demo.task import free_port
-from tests.dynalite import create_table
+from emulator.aws import EmulatedAws
+from emulator.task import free_port
 from tests.emulator.process import Adapter, Users, adapter, probe, settings
 from tests.support import Answer, RecordingSink, wait_until
+from tests.support.dynalite import create_table
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.emulator.process import Users, adapter, probe, settings
 from tests.support import RecordingSink, wait_until
 

@@ -1,6 +1,6 @@
 """The blocks of commands that nothing else runs: as a reader does, with a pool and a sink of ours for the example's.
 
-Which they are is said in tests/docs_commands.py.
+Which they are is said in tests/support/docs_commands.py.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.aws import EmulatedAws
-from demo.sink import RecordingSink
-from tests.docs_commands import HERE, script, shown
+from emulator.aws import EmulatedAws
+from emulator.sink import RecordingSink
 from tests.support import wait_until
+from tests.support.docs_commands import HERE, script, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE_ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.support import wait_until
 
 
@@ -102,7 +102,7 @@ def test_concurrent_conditional_updates_lose_nothing(aws: EmulatedAws) -> None:
 def test_the_server_ends_when_its_parent_is_killed() -> None:
     program = (
         "import os, signal, sys\n"
-        "from demo.aws import EmulatedAws\n"
+        "from emulator.aws import EmulatedAws\n"
         "with EmulatedAws.start() as aws:\n"
         "    print(aws.process_id, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

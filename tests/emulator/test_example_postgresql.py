@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.receiver_contract import Desk, ReceiverContract, told, user
+from tests.support.receiver_contract import Desk, ReceiverContract, told, user
 
 #: Debian keeps the server's programs out of PATH.
 DEBIAN = Path("/usr/lib/postgresql")

@@ -18,8 +18,8 @@ from adapter.arn import parse_arn
 from adapter.model import Kind
 from adapter.sinks.base import Delivered
 from adapter.sinks.sqs import SqsSink
-from demo.aws import EmulatedAws
-from tests.receiver_contract import Desk, sqlite_url, told, user
+from emulator.aws import EmulatedAws
+from tests.support.receiver_contract import Desk, sqlite_url, told, user
 
 
 class Client:

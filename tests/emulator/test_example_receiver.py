@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.emulator.process import ROOT, Users, adapter, settings
 from tests.support import Answer, RecordingSink, Request, wait_until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.aws import ADMIN_KEY_ID, ADMIN_SECRET, EmulatedAws
+from emulator.aws import ADMIN_KEY_ID, ADMIN_SECRET, EmulatedAws
 
 ROOT = Path(__file__).resolve().parents[2]
 POOL = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"

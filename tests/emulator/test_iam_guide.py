@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from demo.aws import EmulatedAws
 from demo.credentials_guide import GUIDE, rewritten
+from emulator.aws import EmulatedAws
 from iam.cli import main
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from iam import aws as edge
 from iam.cli import main
 from iam.options import Edges

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from iam.secret import version_id
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from demo.sink import Received
+from emulator.sink import Received
 from tests.emulator.pod import Entry, Network, Pod, ask, in_own_network, pod, reconciled, startup_probe, volume
 from tests.fake_cognito import ARN, FakeCognito
 from tests.support import Answer, RecordingSink, wait_until

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from adapter.cognito.base import Page
-from adapter.config import load
+from adapter.config.settings import load
 from adapter.delivery import Result, Status
 from adapter.errors import ConfigError, UnavailableError
-from adapter.metrics import Metrics
 from adapter.model import Event, Kind
-from adapter.prometheus import Collector
+from adapter.observability.metrics import Metrics
+from adapter.observability.prometheus import Collector
 from adapter.sinks.base import Delivered, Outcome
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.emulator.process import Users, adapter, settings
-from tests.rig import ARN, DOWN, REFUSED, MemoryPool, MemorySink, Rig
 from tests.support import Answer, RecordingSink, wait_until
+from tests.support.rig import ARN, DOWN, REFUSED, MemoryPool, MemorySink, Rig
 
 LEAST = {"ARN": ARN, "K_SINK": "http://sink.example/"}
 
@@ -232,7 +232,7 @@ def test_16_it_is_not_ready_before_the_baseline_began(pool: MemoryPool, sink: Me
 
 
 def test_17_readiness_is_lost_when_polls_stall_and_a_hang_is_noticed() -> None:
-    from adapter.health import Health
+    from adapter.observability.health import Health
 
     now = [0.0]
     health = Health(stale_s=120, hung_s=300, clock=lambda: now[0])

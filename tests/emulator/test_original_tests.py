@@ -16,16 +16,16 @@ import pytest
 
 from adapter import manifest
 from adapter.arn import ArnError, parse_arn, parse_pool_arn
-from adapter.backoff import PollBackoff
-from adapter.config import load
+from adapter.config.settings import load
+from adapter.config.values import Address
 from adapter.errors import ConfigError
-from adapter.health import Health, HealthServer
-from adapter.values import Address
-from demo.aws import EmulatedAws
+from adapter.observability.health import Health, HealthServer
+from adapter.pipeline.backoff import PollBackoff
+from emulator.aws import EmulatedAws
 from tests.emulator.pod import ask
 from tests.emulator.process import Users, adapter, settings
-from tests.rig import ARN, MemoryPool, MemorySink, Rig
 from tests.support import RecordingSink, wait_until
+from tests.support.rig import ARN, MemoryPool, MemorySink, Rig
 
 
 @pytest.fixture

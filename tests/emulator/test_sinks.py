@@ -13,9 +13,9 @@ from adapter.arn import parse_arn
 from adapter.sinks.base import Delivered, Failed
 from adapter.sinks.eventbridge import EventBridgeSink
 from adapter.sinks.sqs import SqsSink
-from demo.aws import EmulatedAws
-from tests.sink_contract import Rig, SinkContract, as_json, by_id, with_data
-from tests.unit.delivery_support import make_event
+from emulator.aws import EmulatedAws
+from tests.support.delivery import make_event
+from tests.support.sink_contract import Rig, SinkContract, as_json, by_id, with_data
 
 REGION = "eu-central-1"
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from adapter.commands.state import state
 from adapter.errors import StateError
 from adapter.state.base import Meta
-from adapter.state.cli import state
 from adapter.state.factory import open_store
-from adapter.state.lock import HeldError
-from adapter.state.sqlite import SqliteStore
-from demo.aws import EmulatedAws
-from tests.dynalite import create_table, session
-from tests.state_contract import POOL, STRANGE_NAMES, all_users, known
+from adapter.state.sqlite.lock import HeldError
+from adapter.state.sqlite.store import SqliteStore
+from emulator.aws import EmulatedAws
+from tests.support.dynalite import create_table, session
+from tests.support.state_contract import POOL, STRANGE_NAMES, all_users, known
 
 META = Meta(pool_arn=POOL, initial="baseline", baseline_started_ms=1_700_000_000_000, baseline_done=True, sweeps=3)
 USERS = {name: known(name) for name in STRANGE_NAMES}

@@ -11,14 +11,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adapter.errors import LeaseLostError, StateError, StoreUnavailableError
-from adapter.state import dynamo
-from adapter.state import dynamo_items as items
 from adapter.state.base import Store
+from adapter.state.dynamodb import items
+from adapter.state.dynamodb import store as dynamo
+from adapter.state.dynamodb.requirements import TTL_ATTRIBUTE
 from adapter.state.factory import open_store
-from adapter.state.requirements import TTL_ATTRIBUTE
-from demo.aws import EmulatedAws
-from tests.dynalite import client, create_table, dynalite, find_dynalite, session
-from tests.state_contract import OTHER_POOL, POOL, Opener, StateContract, all_users, known
+from emulator.aws import EmulatedAws
+from tests.support.dynalite import client, create_table, dynalite, find_dynalite, session
+from tests.support.state_contract import OTHER_POOL, POOL, Opener, StateContract, all_users, known
 
 POOL_ID = POOL.rpartition("/")[2]
 

@@ -13,18 +13,18 @@ import botocore.session
 import pytest
 
 from adapter.errors import LeaseLostError, StateError, StoreUnavailableError
-from adapter.state import dynamo
 from adapter.state.base import Store
-from adapter.state.dynamo_items import LEASE
+from adapter.state.dynamodb import store as dynamo
+from adapter.state.dynamodb.items import LEASE
+from adapter.state.dynamodb.requirements import ACTIONS
 from adapter.state.factory import open_store
-from adapter.state.requirements import ACTIONS
-from demo.aws import EmulatedAws
-from demo.task import free_port
-from tests.dynalite import client, create_table
-from tests.dynalite import session as plain_session
+from emulator.aws import EmulatedAws
+from emulator.task import free_port
 from tests.emulator.process import Users, adapter, probe, settings
-from tests.state_contract import POOL, all_users, known
 from tests.support import RecordingSink, wait_until
+from tests.support.dynalite import client, create_table
+from tests.support.dynalite import session as plain_session
+from tests.support.state_contract import POOL, all_users, known
 
 URL = "dynamodb://state?region=eu-central-1"
 

@@ -17,10 +17,10 @@ import pytest
 from adapter.errors import StoreUnavailableError
 from adapter.state.base import Store
 from adapter.state.factory import open_store
-from adapter.state.lock import HeldError, Holder
-from demo.aws import EmulatedAws
-from tests.dynalite import create_table, dynalite, find_dynalite, session
-from tests.state_contract import POOL, all_users, known
+from adapter.state.sqlite.lock import HeldError, Holder
+from emulator.aws import EmulatedAws
+from tests.support.dynalite import create_table, dynalite, find_dynalite, session
+from tests.support.state_contract import POOL, all_users, known
 
 LEASE_SECONDS = 2.0
 DEADLINE_SECONDS = 60.0
@@ -29,8 +29,8 @@ _CHILD = """
 import sys
 from adapter.errors import LeaseLostError
 from adapter.state.factory import open_store
-from tests.dynalite import session
-from tests.state_contract import POOL, known
+from tests.support.dynalite import session
+from tests.support.state_contract import POOL, known
 store = open_store(sys.argv[1], POOL, service_session=session, lease_seconds=float(sys.argv[2]),
                    waiting=lambda holder: print("waiting for", holder.pid, flush=True))
 print("open", store.count(), flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.emulator.process import Users, adapter, settings
 from tests.support import RecordingSink, wait_until
 

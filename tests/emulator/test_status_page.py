@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from demo.aws import EmulatedAws
+from emulator.aws import EmulatedAws
 from tests.emulator.process import Users, adapter, probe, settings
 from tests.support import RecordingSink, wait_until
 

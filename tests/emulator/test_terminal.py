@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from adapter import manifest
-from adapter.cli import cli
-from demo.aws import ACCOUNT, REGION, EmulatedAws
+from adapter.commands.cli import cli
+from emulator.aws import ACCOUNT, REGION, EmulatedAws
 from tests.emulator.process import ROOT, Users, adapter, settings
-from tests.terminal import on_a_terminal
+from tests.support.terminal import on_a_terminal
 
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 HOSTILE = "\x1b[2J\x1b[31mmallory\u202e"

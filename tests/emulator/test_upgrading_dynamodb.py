@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from adapter.state import transfer
+from adapter.state import export as transfer
 from adapter.state.factory import open_store
-from demo.aws import EmulatedAws
-from tests.dynalite import client, create_table, session
-from tests.rig import ARN
-from tests.state_contract import all_users
-from tests.unit.test_upgrading import RECORDED
+from emulator.aws import EmulatedAws
+from tests.docs.test_upgrading import RECORDED
+from tests.support.dynalite import client, create_table, session
+from tests.support.rig import ARN
+from tests.support.state_contract import all_users
 
 
 def with_bytes(item: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

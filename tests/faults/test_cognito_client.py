@@ -18,8 +18,8 @@ from adapter.cognito import filters
 from adapter.cognito.base import Page
 from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.decode import decode_user
-from adapter.cognito.listing import walk
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.paginator import walk
+from adapter.cognito.rate_limiter import RateLimiter
 from adapter.errors import (
     AccessDeniedError,
     CognitoError,

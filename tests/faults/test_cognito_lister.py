@@ -13,9 +13,9 @@ import pytest
 from adapter.arn import parse_pool_arn
 from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.decode import decode_user
-from adapter.cognito.early import CYCLE_S
 from adapter.cognito.lister import PoolLister
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.rate_limiter import RateLimiter
+from adapter.cognito.signup_scan import CYCLE_S
 from adapter.errors import CognitoError, UnavailableError
 from tests.fake_cognito import ARN, FakeCognito, MutablePool
 from tests.fake_cognito.pool import Query

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.task import free_port
+from emulator.task import free_port
 from tests.emulator.process import adapter, probe
 from tests.fake_cognito import FakeCognito
 from tests.support import RecordingSink, wait_until

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.task import free_port
-from tests.collector import Collector
+from emulator.task import free_port
 from tests.emulator.pod import effective, reconciled
 from tests.emulator.process import adapter
 from tests.fake_cognito import FakeCognito
 from tests.support import RecordingSink, wait_until
+from tests.support.collector import Collector
 
 CANARY = "canary-7f3a"
 

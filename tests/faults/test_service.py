@@ -15,10 +15,10 @@ import pytest
 
 from adapter.arn import parse_pool_arn
 from adapter.cognito.client import CognitoUserPool
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.rate_limiter import RateLimiter
 from tests.fake_cognito import ARN, FakeCognito
-from tests.rig import MemorySink, Rig
 from tests.support import wait_until
+from tests.support.rig import MemorySink, Rig
 
 USERS = 200
 LOADER = botocore.session.Session().get_component("data_loader")

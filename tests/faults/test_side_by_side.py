@@ -12,11 +12,11 @@ import pytest
 
 from adapter.arn import parse_pool_arn
 from adapter.cognito.client import CognitoUserPool
-from adapter.cognito.rate import RateLimiter
+from adapter.cognito.rate_limiter import RateLimiter
 from tests.fake_cognito import ARN, Behaviour, FakeCognito
 from tests.faults.test_service import session
-from tests.rig import MemorySink, Rig
 from tests.support import wait_until
+from tests.support.rig import MemorySink, Rig
 
 USERS = 9_000  # 16 shards of 9 pages and a bit
 CHANGES = 600

@@ -24,8 +24,8 @@ import pytest
 from adapter.sinks.base import Failed, Outcome
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
-from tests.unit.delivery_support import make_event
-from tests.unit.raw_server import Script, raw_servers
+from tests.support.delivery import make_event
+from tests.support.raw_server import Script, raw_servers
 
 #: sched.h: a network, and mounts, of one's own; sys/mount.h: what is mounted does not spread, a file in a file's place.
 _NEW_NETWORK, _NEW_MOUNTS, _PRIVATE, _BIND = 0x40000000, 0x00020000, 0x44000, 0x1000

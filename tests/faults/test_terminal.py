@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from adapter.cli import cli
+from adapter.commands.cli import cli
 from tests.fake_cognito import FakeCognito
-from tests.terminal import on_a_terminal
+from tests.support.terminal import on_a_terminal
 
 USERS = 3_600
 #: A sweep of 60 pages then takes 2.5 seconds; progress is shown from 2 on.

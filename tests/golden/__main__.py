@@ -18,14 +18,15 @@ import click
 from msgspec import structs
 
 from adapter import manifest as manifests
-from adapter.state import dynamo_items, transfer
+from adapter.state import export as transfer
+from adapter.state.dynamodb import items as dynamo_items
 from adapter.state.factory import open_store
 from adapter.version import VERSION
-from demo.aws import EmulatedAws
-from tests.dynalite import client, create_table, session
+from emulator.aws import EmulatedAws
 from tests.golden import interface, story
-from tests.rig import ARN, MemoryPool, MemorySink, Rig
-from tests.state_contract import all_users
+from tests.support.dynalite import client, create_table, session
+from tests.support.rig import ARN, MemoryPool, MemorySink, Rig
+from tests.support.state_contract import all_users
 
 FOLDER = Path(__file__).parent
 #: What dump() adds to SQLite's own dump, which leaves them out.

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from adapter import emf, prometheus
-from adapter.events import SYNC_TRIGGER, USER_DELETED
+from adapter.config.variables import VARIABLES
+from adapter.events.builder import SYNC_TRIGGER, USER_DELETED
 from adapter.log import Action
-from adapter.variables import VARIABLES
+from adapter.observability import emf, prometheus
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_LINES = {
-    "adapter": ("adapter.cli", "cli"),
+    "adapter": ("adapter.commands.cli", "cli"),
     "iam": ("iam.cli", "main"),
     "plan_review": ("plan_review.cli", "main"),
     "stacks": ("stacks.cli", "main"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from adapter.model import Event
 from adapter.sinks.base import Delivered, Outcome
-from tests.rig import DOWN, MemoryPool, MemorySink
+from tests.support.rig import DOWN, MemoryPool, MemorySink
 
 #: 2026-01-01T00:00:00Z and later, in seconds: before the baseline began.
 CREATED_S = 1_767_225_600.5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from adapter.emf import METRICS, Emf
-from adapter.metrics import Metrics
+from adapter.observability.emf import METRICS, Emf
+from adapter.observability.metrics import Metrics
 from tests.synth.support import ARN, Stack, deployment, source
 
 Synthesize = Callable[..., Stack]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from adapter.cognito import faults
+from adapter.cognito import errors as faults
 from adapter.cognito.retry import THROTTLING_CODES
 from adapter.log import Action
 from tests.synth.support import Stack, source

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from adapter import config
+from adapter.config import settings as config
 from tests.synth.support import ARN, SECRET, Stack, deployment, source
 
 Synthesize = Callable[..., Stack]

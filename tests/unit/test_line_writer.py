@@ -16,7 +16,7 @@ import pytest
 from adapter.line_writer import LineWriter, line_writer
 from adapter.sinks.base import Delivered
 from adapter.sinks.stream import StreamSink
-from tests.unit.delivery_support import make_event
+from tests.support.delivery import make_event
 
 #: Long enough for a slow machine: waited for only when a test fails.
 PATIENCE_S = 30.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from adapter import config
-from adapter.credentials import service_session
+from adapter.config import settings as config
+from adapter.runtime.credentials import service_session
 from adapter.sinks.address import resolve
 from adapter.sinks.options import HttpOptions
 from adapter.version import USER_AGENT, VERSION
@@ -91,7 +91,7 @@ def test_every_command_line_says_the_version(module: str) -> None:
 
 
 def test_every_request_says_the_version() -> None:
-    """Those of ListUsers: tests/unit/test_cognito_wire.py."""
+    """Those of ListUsers: tests/unit/cognito/test_wire.py."""
     settings = config.load(
         {"ARN": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI", "K_SINK": "stdout:"}
     )

@@ -21,8 +21,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "stacks": frozenset(
         {
             *("iam.names", "iam.policy", "plan_review"),
-            *("adapter.arn", "adapter.emf", "adapter.errors", "adapter.manifest"),
-            *("adapter.state.requirements", "adapter.tracing.settings", "adapter.version"),
+            *("adapter.arn", "adapter.observability.emf", "adapter.errors", "adapter.manifest"),
+            *("adapter.state.dynamodb.requirements", "adapter.config.opentelemetry", "adapter.version"),
         }
     ),
     "plan_review": frozenset(),
@@ -104,6 +104,6 @@ def _named(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        # `from adapter import app` names a module, `from adapter.app import run` does not.
+        # `from adapter import app` names a module, `from adapter.runtime.app import run` does not.
         return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return []

@@ -2,8 +2,8 @@
 
     make plan-docs
 
-The stacks are those of source.yaml, planned as a first deployment with the mirrored provider (see demo/seam.py for what
-that one leaves out).
+The stacks are those of source.yaml, planned as a first deployment with the mirrored provider
+(emulator/provider_downgrade.py says what that one leaves out).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from demo.aws import EmulatedAws
-from demo.deployment import Deployment
-from tests.browser import find_chromium, open_browser
+from emulator.aws import EmulatedAws
+from emulator.deployment import Deployment
+from tests.support.browser import find_chromium, open_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -36,7 +36,7 @@ def main() -> int:
             "stacks",
             "plan",
             "--app",
-            f"{sys.executable} -m demo.emulate",
+            f"{sys.executable} -m emulator.app",
             "--gate",
             GATES,
         ]

@@ -14,7 +14,7 @@ import click
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 #: Each command line, where its click command is, and what it is for.
 COMMAND_LINES = {
-    "adapter": ("adapter.cli", "cli"),
+    "adapter": ("adapter.commands.cli", "cli"),
     "iam": ("iam.cli", "main"),
     "plan_review": ("plan_review.cli", "main"),
     "stacks": ("stacks.cli", "main"),

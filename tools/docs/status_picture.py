@@ -15,17 +15,17 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from adapter.cognito.rate import RateLimiter
-from adapter.config import load
+from adapter.cognito.rate_limiter import RateLimiter
+from adapter.config.settings import load
+from adapter.config.values import Address
 from adapter.delivery import Result, Status
-from adapter.health import Health
-from adapter.metrics import Metrics
 from adapter.model import Event, Kind
-from adapter.state.lock import Holder
-from adapter.status.report import Report
-from adapter.status.server import StatusServer
-from adapter.values import Address
-from tests.browser import Browser, find_chromium, open_browser
+from adapter.observability.health import Health
+from adapter.observability.metrics import Metrics
+from adapter.observability.status_page.report import Report
+from adapter.observability.status_page.server import StatusServer
+from adapter.state.sqlite.lock import Holder
+from tests.support.browser import Browser, find_chromium, open_browser
 
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 WIDTH: Final = 1280

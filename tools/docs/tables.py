@@ -13,9 +13,10 @@ from typing import Final
 
 import click
 
-from adapter import emf, knative, prometheus, variables
+from adapter.config import knative, variables
+from adapter.config import opentelemetry as tracing
 from adapter.manifest import schema as manifest
-from adapter.tracing import settings as tracing
+from adapter.observability import emf, prometheus
 from tools.docs import architecture, judged
 
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"

@@ -24,12 +24,12 @@ from typing import Any
 import click
 
 from adapter.version import VERSION
-from demo.aws import EmulatedAws
-from demo.deployment import DeployError, Deployment, write_manifest
-from demo.processes import ROOT, TOOLS, Child
-from demo.sink import RecordingSink
-from demo.story import SPEC
-from demo.task import Task, task_of
+from demo.scenario import SPEC
+from emulator.aws import EmulatedAws
+from emulator.deployment import DeployError, Deployment, write_manifest
+from emulator.processes import ROOT, TOOLS, Child
+from emulator.sink import RecordingSink
+from emulator.task import Task, task_of
 from tests.emulator.pod import Network, ask, effective, in_own_network, reconciled
 from tests.fake_cognito import FakeCognito
 from tools.release.image_size import ADDED_MB, megabytes

@@ -231,7 +231,7 @@ def provider() -> None:
 
 
 def schema() -> None:
-    """The provider's schema, which demo/emulate.py prunes against."""
+    """The provider's schema, which emulator/app.py prunes against."""
     with tempfile.TemporaryDirectory(dir=TOOLS) as name:
         folder = Path(name)
         rc = folder / "terraformrc"

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from adapter.cognito.decode import decode_answer, decode_user
 from adapter.errors import UnavailableError
-from adapter.net.faults import FaultKind, TransferError
+from adapter.net.failures import FaultKind, TransferError
 from adapter.net.http_client import HttpClient
 from adapter.net.origin import Limits, Origin
 from adapter.net.response import Response
@@ -20,7 +20,7 @@ from tests.fuzz.engine import Target, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY
-from tests.unit.raw_server import RawServer, Script, raw_servers
+from tests.support.raw_server import RawServer, Script, raw_servers
 
 _STRICT = Limits(total_s=9)
 _CUTTING = Limits(total_s=9, cut_s=9, body_bytes=100)

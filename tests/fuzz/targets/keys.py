@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import click
 
-from adapter import credentials
 from adapter.arn import PoolArn
 from adapter.errors import ConfigError, CredentialsError
+from adapter.runtime import credentials
 from iam.aws import Aws
 from iam.errors import InputError, KeyUnusableError
 from iam.options import Duration, read_pools

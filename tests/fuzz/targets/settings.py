@@ -7,10 +7,10 @@ import re
 from random import Random
 from typing import Any
 
-from adapter import values
-from adapter.config import effective, load, remarks
+from adapter.config import values
+from adapter.config.settings import effective, load, remarks
+from adapter.config.variables import VARIABLES
 from adapter.errors import ConfigError
-from adapter.variables import VARIABLES
 from tests.fuzz.engine import Target, promise
 from tests.fuzz.mutate import Kit, texts
 from tests.fuzz.structure import mutated, written
@@ -51,7 +51,7 @@ def _make_value(rng: Random) -> tuple[str, str]:
 
 
 def _read(name: str, text: str) -> Any:
-    """One value as adapter.config reads it. A UnicodeError is a ValueError too, but nobody's message."""
+    """One value as adapter.config.settings reads it. A UnicodeError is a ValueError too, but nobody's message."""
     try:
         return _PARSERS[name](text)
     except UnicodeError:

@@ -14,16 +14,16 @@ from typing import Any, cast
 from msgspec import structs
 
 from adapter.errors import ConfigError, StateError
-from adapter.state import schema
 from adapter.state.base import Meta, Store
-from adapter.state.sqlite import SqliteStore
-from adapter.state.table import Table
-from adapter.state.transfer import FORMAT, check_lines, export_lines, import_lines, read_header, read_users
+from adapter.state.export import FORMAT, check_lines, export_lines, import_lines, read_header, read_users
+from adapter.state.sqlite import schema
+from adapter.state.sqlite.store import SqliteStore
+from adapter.state.sqlite.table import Table
 from tests.fuzz.engine import Target, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY, POOL
-from tests.state_contract import known
+from tests.support.state_contract import known
 
 _HEADER: dict[str, Any] = {
     "format": FORMAT,

@@ -10,14 +10,14 @@ from random import Random
 from unittest import mock
 from urllib.parse import unquote, urlsplit
 
-from adapter import values
 from adapter.arn import ArnError, parse_arn, parse_pool_arn
-from adapter.delivery.duration import DurationError, format_duration, parse_duration
+from adapter.config import values
+from adapter.config.durations import DurationError, format_duration, parse_duration
 from adapter.errors import ConfigError
 from adapter.sinks import address
-from adapter.sinks.answer import BODY_MAX, parse_retry_after, read_answer
 from adapter.sinks.base import Failed
 from adapter.sinks.options import HttpOptions
+from adapter.sinks.outcomes import BODY_MAX, parse_retry_after, read_answer
 from adapter.state.url import parse_state_url
 from tests.fuzz.engine import RefusedError, Target, promise
 from tests.fuzz.mutate import texts
@@ -163,7 +163,7 @@ def _make_sink(rng: Random) -> tuple[str, str]:
 
 def _sink(given: tuple[str, str]) -> None:
     text, namespace = given
-    # As adapter.config words it; a UnicodeError is a ValueError too, but says something else.
+    # As adapter.config.settings words it; a UnicodeError is a ValueError too, but says something else.
     try:
         values.sink(text)
     except UnicodeError:

@@ -9,7 +9,7 @@ import pytest
 
 from plan_review.gates import judge, parse_rules
 from plan_review.render import html as render_html
-from tests.browser import Browser, Page, open_browser
+from tests.support.browser import Browser, Page, open_browser
 from tests.unit.plan_review.support import load, plan, resource, review
 
 LONG = "x" * 300

@@ -1,0 +1,190 @@
+"""The adapter's configuration: the one reader of its environment.
+
+`VARIABLES` is the table that everything is made of: parsing, the help text, docs/configuration.md and the output of
+`python -m adapter config`. A variable that is set but empty counts as not set, as Kubernetes writes unset values.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from adapter.arn import PoolArn
+from adapter.config import knative
+from adapter.config import opentelemetry as tracing
+from adapter.config.knative import Knative
+from adapter.config.opentelemetry import TraceSettings
+from adapter.config.values import MASK, Address, Secret, shown, shown_sink, sink
+from adapter.config.variables import VARIABLES
+from adapter.errors import ConfigError
+
+#: The user information of a URL within a text.
+_USER_INFORMATION: Final = re.compile(r"(://)[^/\s\"]*@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration, read and checked. Durations are in seconds, whatever the variable's notation."""
+
+    pool: PoolArn
+    sink: str = field(repr=False)
+    extensions: Mapping[str, str]
+    sink_timeout_s: float
+    ca_certs: str = field(repr=False)
+    audience: str
+    namespace: str
+    name: str
+    component: str
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret
+    assume_role_arn: str
+    credentials_secret_arn: str
+    state_url: str
+    state_lease_s: float
+    initial: str
+    deleted: bool
+    deleted_max_percent: float
+    attributes: frozenset[str] | None
+    poll_min_s: float
+    poll_max_s: float
+    max_rps: float
+    health_address: Address
+    status_address: Address | None
+    status_required: bool
+    status_show_users: bool
+    resource_group: str
+    metrics_host: str
+    metrics_port: int
+    metrics_emf: bool
+    log_level: str
+    delivery_format: str
+    batch_size: int
+    batch_s: float
+    concurrency: int
+    retry: int
+    backoff_policy: str
+    backoff_delay_s: float
+    delivery_timeout_s: float | None
+    retry_after_max_s: float | None
+    dead_letter_sink: str = field(repr=False)
+    headers: Mapping[str, Secret]
+    token_file: str
+    traces: TraceSettings | None
+    #: A line for everything that Knative or OpenTelemetry set and that has no effect.
+    ignored: tuple[str, ...]
+    connect_timeout_s: float
+    read_timeout_s: float
+
+    @property
+    def attempt_timeout_s(self) -> float:
+        """How long one delivery attempt may take: DELIVERY_TIMEOUT, else K_SINK_TIMEOUT."""
+        return self.sink_timeout_s if self.delivery_timeout_s is None else self.delivery_timeout_s
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Read and check the whole configuration.
+
+    Args:
+        environment: the process environment, or that of a manifest laid over it.
+
+    Raises:
+        ConfigError: something is wrong; one line for every problem there is.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    told = knative.read(environment)
+    for variable in VARIABLES:
+        text = environment.get(variable.name, "")
+        if not text and variable.required:
+            problems.append(f"{variable.name} is not set; expected {variable.type}: {variable.meaning}")
+            continue
+        try:
+            values[variable.field] = variable.parse(text or variable.default)
+        except ValueError as error:
+            problems.append(f"{variable.name} {error}")
+    values |= {field_: value for field_, value, _ in _from_knative(told, environment)}
+    values["log_level"] = values.get("log_level") or "info"
+    values["traces"], ignored = tracing.read(environment, told.traces)
+    values["ignored"] = (*told.ignored, *ignored)
+    # Two adapters on one machine: the second one goes without a page, unless somebody named its address.
+    values["status_required"] = bool(environment.get("STATUS_ADDRESS"))
+    problems += _contradictions(values)
+    if problems:
+        raise ConfigError(problems)
+    return Settings(**values)
+
+
+def effective(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Every variable with its effective text and where that is from; secrets masked.
+
+    That is `environment`, `default`, or the variable of Knative's that says it. Those of Knative and OpenTelemetry
+    follow, if they are set.
+    """
+    said = {
+        field_: (str(value), origin) for field_, value, origin in _from_knative(knative.read(environment), environment)
+    }
+    rows = []
+    for variable in VARIABLES:
+        given = environment.get(variable.name, "")
+        text, origin = (given, "environment") if given else (variable.default, "default")
+        text, origin = said.get(variable.field, (text, origin))
+        if variable.secret and text:
+            text = MASK
+        show = shown_sink if variable.parse is sink else shown
+        rows.append((variable.name, show(text), origin))
+    others = [each.name for each in knative.VARIABLES] + sorted(
+        name for name in environment if name.startswith("OTEL_")
+    )
+    rows += [
+        (name, _shown_setting(name, text), "environment") for name in others if (text := environment.get(name, ""))
+    ]
+    return rows
+
+
+def remarks(environment: Mapping[str, str]) -> list[str]:
+    """Whether there are traces, and a line for every setting of Knative's or OpenTelemetry's that has no effect."""
+    told = knative.read(environment)
+    traces, ignored = tracing.read(environment, told.traces)
+    lines = [] if told.prometheus else [f"{told.metrics_from}: metrics are not served to Prometheus"]
+    if traces is not None:
+        targets = " and ".join(shown(traces.endpoint) if name == "otlp" else "stderr" for name in traces.exporters)
+        lines.append(f"{traces.wanted_by}: traces go to {targets} ({traces.sampler}, {traces.ratio:g})")
+    return [*lines, *told.ignored, *ignored]
+
+
+def _from_knative(told: Knative, environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    """Fields that Knative's variables set, with the variable. Ours win, but for metrics that are turned off."""
+    if told.log_level and not environment.get("LOG_LEVEL"):
+        yield "log_level", told.log_level, "K_LOGGING_CONFIG"
+    if told.component and not environment.get("K_COMPONENT"):
+        yield "component", told.component, "K_METRICS_CONFIG"
+    if told.metrics_host and not environment.get("METRICS_PROMETHEUS_HOST"):
+        yield "metrics_host", told.metrics_host, told.metrics_from
+    if not told.prometheus:
+        yield "metrics_port", 0, told.metrics_from
+    elif told.metrics_port is not None and not environment.get("METRICS_PROMETHEUS_PORT"):
+        yield "metrics_port", told.metrics_port, told.metrics_from
+
+
+def _shown_setting(name: str, text: str) -> str:
+    """A setting of Knative's or OpenTelemetry's fit for people: no headers, no credentials in URLs."""
+    if name.endswith("_HEADERS"):
+        return MASK
+    return _USER_INFORMATION.sub(rf"\1{MASK}@", text) if text.lstrip().startswith("{") else shown(text)
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterable[str]:
+    """Problems that only show when several variables are looked at together."""
+    if values.get("poll_min_s", 0) > values.get("poll_max_s", math.inf):
+        yield "POLL_MIN_SECONDS is greater than POLL_MAX_SECONDS; expected the shorter wait to be the smaller one"
+    key, secret = values.get("access_key_id", ""), values.get("secret_access_key", "")
+    if bool(key) != bool(secret):
+        there, missing = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")[:: 1 if key else -1]
+        yield f"{missing} is not set although {there} is; set both, or neither to use the default credentials"
+    sink = values.get("sink", "")
+    if sink and not sink.startswith(("http://", "https://")) and values.get("delivery_format") == "batched":
+        yield "DELIVERY_FORMAT is 'batched', but K_SINK is no http(s) URL; other sinks batch by themselves, so unset it"

@@ -1,0 +1,281 @@
+"""One sweep: every page of the pool is compared with what is known, then the users who are missing are looked for.
+
+A sweep is complete when the scan of the pool came to its end. Only then anybody can be missing, and even then that is
+no proof of a deletion (adapter.pipeline.deletions).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from adapter.changes.detector import Detector, Phase, is_older, raw_digest
+from adapter.cognito.base import Page
+from adapter.cognito.decode import RawUsers, decode_user
+from adapter.cognito.scanner import Scanner
+from adapter.errors import CognitoError
+from adapter.log import Action
+from adapter.model import Change, User
+from adapter.pipeline.deletions import Deletions
+from adapter.pipeline.outbox import Entry, Ledger
+from adapter.state.base import Meta, Store
+
+logger = logging.getLogger(__name__)
+
+#: A page with so many users who are new or changed is followed by more of them, as a rule: they are stored together, up
+#: to the second number, for a transaction costs as much as dozens of rows; but no longer than so many milliseconds.
+BULK = 30
+GROUP = 600
+GROUP_MS = 500
+#: The local clock is believed when it is this near to Cognito's Date header, which is cut to whole seconds.
+CLOCK_TOLERANCE_MS = 2000
+#: The first answer takes so long at most, retries included, in milliseconds: what says more is a clock that was set.
+ANSWER_MAX_MS = 600_000
+#: How often the time of the last sweep is written while nothing else changes, in milliseconds.
+META_PERIOD_MS = 30_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What came of a sweep. `again`: something waits for the next sweep, so it should come soon."""
+
+    complete: bool = False
+    changes: int = 0
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """`initial` as EVENTS_INITIAL, `deleted_max_percent` as EVENTS_DELETED_MAX_PERCENT."""
+
+    initial: str = "baseline"
+    deleted_max_percent: float = 20.0
+
+
+class Sweeper:
+    """Sweeps one pool again and again. Used by the service thread alone.
+
+    Args:
+        scanner: reads the pool.
+        store: the state; only read here, except for what it says of the pool as a whole.
+        ledger: takes what is found.
+        detector: finds changes.
+        rules: how the first sweep and missing users are treated.
+        wall_ms: milliseconds since the epoch.
+        on_page: called after every answer, with the page if it is one of a whole sweep: collects results, waits while
+            the sink is down. False: stop.
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        store: Store,
+        ledger: Ledger,
+        detector: Detector,
+        rules: Rules,
+        *,
+        wall_ms: Callable[[], int],
+        on_page: Callable[[Page | None], bool],
+    ) -> None:
+        self._scanner = scanner
+        self._store = store
+        self._ledger = ledger
+        self._detector = detector
+        self._rules = rules
+        self._wall_ms = wall_ms
+        self._on_page = on_page
+        self._deletions = Deletions(
+            scanner,
+            store,
+            ledger,
+            detector,
+            max_percent=rules.deleted_max_percent,
+            wall_ms=wall_ms,
+            take=self._page,
+            on_page=lambda: on_page(None),
+        )
+        self._meta = store.meta()
+        self._meta_saved_ms = 0
+        self._sweeps = 0
+        #: Users who are not known in this form, while pages are full of such: examined and stored in groups.
+        self._fresh: list[tuple[User, bytes]] = []
+        self._fresh_since_ms = 0
+        #: Users who were shown in an older form than the one told, and the sweep that did so first.
+        self._outdated: dict[str, tuple[bytes, int]] = {}
+
+    def sweep(self) -> Outcome:
+        """Read the whole pool once.
+
+        Raises:
+            CognitoError, StoreUnavailableError, LeaseLostError: the sweep ended early; nobody counts as missing.
+        """
+        outcome = Outcome()
+        self._sweeps += 1
+        recent = self._sweeps - 1
+        self._outdated = {name: found for name, found in self._outdated.items() if found[1] >= recent}
+        self._deletions.begin_sweep()
+        self._ledger.index.begin_sweep()
+        asked_ms = self._wall_ms()
+        scan = self._scanner.scan()
+        try:
+            for page in scan:
+                if self._meta.baseline_started_ms is None:
+                    self._begin(asked_ms, page.date_s)
+                outcome.changes += self._page(page)
+                if not self._on_page(page):
+                    break
+        except CognitoError:
+            self._flush()
+            raise
+        finally:
+            scan.close()
+        outcome.changes += self._flush()
+        outcome.complete = scan.complete
+        if outcome.complete:
+            self._completed()
+            deletions = self._deletions.after_sweep()
+            outcome.changes += deletions.changes + self._flush()
+            outcome.again = deletions.again
+        outcome.again = outcome.again or bool(self._outdated)
+        return outcome
+
+    def glance(self) -> int:
+        """Look for new users between two sweeps; returns how many changes were found. None before the first is done.
+
+        Raises:
+            StoreUnavailableError, LeaseLostError: the look ended early.
+        """
+        changes = 0
+        if not self._meta.baseline_done:
+            return changes
+        for page in self._scanner.glance():
+            changes += self._page(page)
+            if not self._on_page(None):
+                break
+        return changes + self._flush()
+
+    def examine(self, users: Sequence[tuple[User, bytes]]) -> int:
+        """Compare users with what is known of them, and record what is found.
+
+        Args:
+            users: each with the digest of its JSON; of a username that is given twice the newer form counts.
+
+        Returns:
+            How many changes were found.
+        """
+        newest: dict[str, tuple[User, bytes]] = {}
+        for user, digest in users:
+            before = newest.get(user.username)
+            if before is None or (user.modified_ms or 0) >= (before[0].modified_ms or 0):
+                newest[user.username] = (user, digest)
+        known = self._store.find(list(newest))
+        phase, now_ms = self._phase(), self._wall_ms()
+        entries = []
+        changes = 0
+        for username, (user, digest) in newest.items():
+            row, stored = known.get(username, (None, None))
+            if row is not None:
+                self._ledger.index.see(row)
+            if self._ledger.busy(username) or self._ledger.resting(username, digest):
+                continue
+            if stored is not None and is_older(user, stored) and self._was_just_overtaken(username, digest):
+                continue
+            finding = self._detector.examine(user, digest, stored, phase, now_ms)
+            if row is not None and stored is not None and finding == structs.replace(stored, digest=digest):
+                # Nothing but the JSON's bytes differ, as when attributes come in another order: no reason to write.
+                self._ledger.index.put_shown(row, digest, stored.digest)
+                continue
+            replaced = isinstance(finding, Change) and finding.after is None
+            successor = (user, digest) if replaced else None
+            entries.append(Entry(finding, row, stored, successor))
+            changes += isinstance(finding, Change)
+        if entries:
+            self._ledger.record(entries)
+        return changes
+
+    def _was_just_overtaken(self, username: str, digest: bytes) -> bool:
+        """Whether an older form is one that lay in a page while a newer one was told: until the next sweep shows it."""
+        first = self._outdated.get(username)
+        if first is not None and first[0] == digest and first[1] < self._sweeps:
+            del self._outdated[username]
+            return False
+        if first is None or first[0] != digest:
+            self._outdated[username] = (digest, self._sweeps)
+        return True
+
+    # -- pages -----------------------------------------------------------------------------------------------------
+
+    def _page(self, page: Page) -> int:
+        index = self._ledger.index
+        whole = page.users.raw if isinstance(page.users, RawUsers) else None
+        if whole is not None and index.recall(whole):
+            return self._flush()
+        looks = [(raw, digest, index.sight(digest)) for raw in page.users for digest in (raw_digest(raw),)]
+        fresh = [(decode_user(raw), digest) for raw, digest, row in looks if row < 0]
+        if not self._fresh:
+            self._fresh_since_ms = self._wall_ms()
+        self._fresh += fresh
+        if not fresh and whole is not None:
+            index.learn(whole, [row for _, _, row in looks])
+        waited_ms = self._wall_ms() - self._fresh_since_ms
+        if len(fresh) >= BULK and len(self._fresh) < GROUP and 0 <= waited_ms < GROUP_MS:
+            return 0
+        return self._flush()
+
+    def _flush(self) -> int:
+        """Examine the users who wait for company; returns how many changes were found."""
+        users, self._fresh = self._fresh, []
+        return self.examine(users) if users else 0
+
+    def _phase(self) -> Phase:
+        if self._meta.baseline_done:
+            return Phase()
+        return Phase(first=self._meta.initial, started_ms=self._meta.baseline_started_ms or 0)
+
+    # -- the pool as a whole ---------------------------------------------------------------------------------------
+
+    def _begin(self, asked_ms: int, date_s: float | None) -> None:
+        """The very first page: from now on changes count."""
+        started_ms = baseline_start_ms(asked_ms, self._wall_ms(), date_s)
+        self._save(dataclasses.replace(self._meta, initial=self._rules.initial, baseline_started_ms=started_ms))
+        logger.info("The first sweep began", extra={"action": Action.BASELINE_STARTED, "initial": self._rules.initial})
+
+    def _completed(self) -> None:
+        now_ms = self._wall_ms()
+        meta = dataclasses.replace(self._meta, baseline_done=True, last_sweep_ms=now_ms, sweeps=self._meta.sweeps + 1)
+        first = not self._meta.baseline_done
+        self._meta = meta
+        if first or abs(now_ms - self._meta_saved_ms) >= META_PERIOD_MS:
+            self._save(meta)
+        if first:
+            users = len(self._ledger.index)
+            logger.info("The first sweep is complete", extra={"action": Action.BASELINE_DONE, "users": users})
+
+    def _save(self, meta: Meta) -> None:
+        self._store.apply((), (), meta)
+        self._meta = meta
+        self._meta_saved_ms = self._wall_ms()
+
+
+def baseline_start_ms(asked_ms: int, answered_ms: int, date_s: float | None) -> int:
+    """When the first sweep began, in milliseconds since the epoch: users created since then are reported.
+
+    It is the earlier of local time and of Cognito's, whose Date is cut to whole seconds: users of its first second are
+    among those who are new, at the price of a few who were created just before. A local clock that is wrong does not
+    count.
+
+    Args:
+        asked_ms: local time before the first request.
+        answered_ms: local time after its answer.
+        date_s: the answer's Date header, in seconds since the epoch.
+    """
+    if date_s is None:
+        return asked_ms
+    date_ms = int(date_s * 1000)
+    if abs(answered_ms - date_ms) <= CLOCK_TOLERANCE_MS:
+        return min(asked_ms, date_ms)
+    return date_ms - min(max(0, answered_ms - asked_ms), ANSWER_MAX_MS)

@@ -1,0 +1,1 @@
+"""The state in a DynamoDB table, with a lease and fencing."""
