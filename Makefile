@@ -103,9 +103,9 @@ image-test: tools ## Build the image without a daemon and run it as the task def
 	@$(RUN) python -m tools.release.image_test
 
 .PHONY: dist
-dist: tools ## Build the packages for Python's index into dist/
-	@rm -rf dist build/lib build/bdist.* *.egg-info
-	@$(RUN) uv build --quiet --build-constraints requirements/build.txt --require-hashes --out-dir dist
+dist: ## Make the source archive of this commit in dist/
+	@rm -rf dist && mkdir dist
+	@git archive --prefix=cognito-source-$(VERSION)/ --output dist/cognito-source-$(VERSION).tar.gz HEAD
 
 .PHONY: release-check
 release-check: tools ## Check that version, CHANGELOG and tag agree: make TAG=v0.1.0 release-check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -91,6 +92,34 @@ def test_the_hooks_of_a_commit_start_tools_that_are_locked() -> None:
     assert programs
     assert [each for each in programs if canonicalize_name(Path(each).name) not in _locked("dev.txt")] == []
     assert {str(Path(each).parent) for each in programs} == {".tools/venv/bin"}
+
+
+def test_no_package_goes_to_an_index_and_nobody_is_told_to_install_one() -> None:
+    """Whoever owns the name there would be run (docs/adr/0012)."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "Private :: Do Not Upload" in project["classifiers"]
+    told = re.compile(r"(pip|pipx|uv|uvx)\b[^`\n]* ['\"]?cognito-source(\[|['\"` ]|$)", re.MULTILINE)
+    texts = {path: path.read_text() for path in TRACKED if path.is_file() and path.suffix in {".md", ".py", ".yml"}}
+    found = {path: told.findall(text) for path, text in texts.items() if "tests/golden" not in str(path)}
+    assert {_name(path) for path, hits in found.items() if hits} <= {
+        "docs/adr/0012-an-image-and-a-source-archive-no-package.md"
+    }
+
+
+def test_the_source_archive_holds_what_deploys(tmp_path: Path) -> None:
+    subprocess.run(["git", "archive", "--output", tmp_path / "source.tar", "HEAD"], cwd=ROOT, check=True)
+    with tarfile.open(tmp_path / "source.tar") as archive:
+        names = set(archive.getnames())
+    wanted = {
+        "main.py",
+        "cdktf.json",
+        "source.yaml",
+        "Dockerfile",
+        "pyproject.toml",
+        "requirements/adapter.txt",
+        "LICENSE",
+    }
+    assert wanted <= names
 
 
 def test_the_index_lists_every_guide_and_decision() -> None:

@@ -136,6 +136,18 @@ def test_a_tag_must_be_that_of_the_version_and_leave_nothing_unreleased() -> Non
     assert "'Unreleased' is not empty" in unreleased
 
 
+def test_a_release_names_the_place_of_the_repository(tmp_path: Path) -> None:
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github/CODEOWNERS").write_text("* @OWNER\n")
+    (tmp_path / "pyproject.toml").write_text('Homepage = "https://github.com/OWNER/REPOSITORY"\n')
+    urls, owners = release.placeholders(tmp_path)
+    assert urls.startswith("pyproject.toml: names OWNER/REPOSITORY; ")
+    assert owners.startswith(".github/CODEOWNERS: names @OWNER; ")
+    (tmp_path / ".github/CODEOWNERS").write_text("* @somebody\n")
+    (tmp_path / "pyproject.toml").write_text('Homepage = "https://github.com/somebody/cognito-source"\n')
+    assert release.placeholders(tmp_path) == []
+
+
 def test_a_version_of_two_numbers_is_refused() -> None:
     assert any("three numbers" in problem for problem in problems_with(lambda text: text, version="0.2"))
 

@@ -39,8 +39,13 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize(
     ("schema", "files"),
-    [("vendor.github-workflows", WORKFLOWS), ("vendor.dependabot", [FOLDER / "dependabot.yml"])],
-    ids=["workflows", "dependabot"],
+    [
+        ("vendor.github-workflows", WORKFLOWS),
+        ("vendor.dependabot", [FOLDER / "dependabot.yml"]),
+        ("vendor.github-issue-forms", [FOLDER / "ISSUE_TEMPLATE/bug.yml", FOLDER / "ISSUE_TEMPLATE/idea.yml"]),
+        ("vendor.github-issue-config", [FOLDER / "ISSUE_TEMPLATE/config.yml"]),
+    ],
+    ids=["workflows", "dependabot", "issue-forms", "issue-config"],
 )
 def test_the_files_keep_to_their_published_schemas(schema: str, files: list[Path]) -> None:
     done = subprocess.run(
@@ -83,8 +88,7 @@ def test_a_workflow_may_nothing_and_a_job_only_what_it_names() -> None:
     assert writing == {
         "docs.publish": {"pages", "id-token"},
         "release.image": {"packages", "id-token", "attestations"},
-        "release.pypi": {"id-token", "attestations"},
-        "release.notes": {"contents"},
+        "release.notes": {"contents", "id-token", "attestations"},
         "update.propose": {"contents", "pull-requests"},
     }
 
@@ -92,12 +96,10 @@ def test_a_workflow_may_nothing_and_a_job_only_what_it_names() -> None:
 def test_publishing_waits_for_a_persons_approval_and_for_the_tests() -> None:
     release = read(FOLDER / "workflows/release.yml")
     by_name = release["jobs"]
-    for name in ("image", "pypi"):
-        assert by_name[name]["environment"] == "release"
+    assert by_name["image"]["environment"] == "release"
     assert by_name["build"]["needs"] == "test"
     assert by_name["image"]["needs"] == "build"
-    assert set(by_name["pypi"]["needs"]) == {"build", "image"}
-    assert {"image", "pypi"} <= set(by_name["notes"]["needs"])
+    assert set(by_name["notes"]["needs"]) == {"build", "image"}
     assert by_name["test"]["uses"] == "./.github/workflows/ci.yml"
     assert release["on"] == {"push": {"tags": ["v[0-9]+.[0-9]+.[0-9]+"]}}
 

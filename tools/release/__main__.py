@@ -146,6 +146,16 @@ def stale(version: str, root: Path = ROOT) -> list[str]:
     ]
 
 
+def placeholders(root: Path = ROOT) -> list[str]:
+    """Which files still name no place of the repository, one line each."""
+    wanted = {Path("pyproject.toml"): "OWNER/REPOSITORY", Path(".github/CODEOWNERS"): "@OWNER"}
+    return [
+        f"{file}: names {text}; write the repository's owner and name (docs/releasing.md)"
+        for file, text in wanted.items()
+        if text in (root / file).read_text()
+    ]
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Prepare and check a release; docs/releasing.md says what to do when."""
@@ -174,6 +184,7 @@ def check(tag: str | None) -> None:
     """Check that version, CHANGELOG and tag agree; exit code 1 if they don't."""
     version = version_of()
     found = [*problems(version, (ROOT / CHANGELOG).read_text(), tag), *stale(version)]
+    found += placeholders() if tag else []
     for problem in found:
         click.echo(f"release: {problem}", err=True)
     if found:

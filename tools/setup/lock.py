@@ -20,7 +20,7 @@ LOCKS = {
     "dev.txt": ("--extra", "deploy", "--extra", "tracing", "--group", "dev"),
 }
 #: Locks that stand alone: one group each, none of the project's own requirements.
-GROUPS = ("terraform", "provider", "node", "checkov", "build", "cdktn", "docs")
+GROUPS = ("terraform", "provider", "node", "checkov", "cdktn", "docs")
 #: What users install of their own: names as they stand there, versions those of the tests.
 EXAMPLES = ("examples/receiver/requirements.txt",)
 HEADER = "# Written by `make lock` from pyproject.toml: don't edit.\n"

@@ -20,7 +20,7 @@ def start_traces(settings: Settings) -> Traces:
         from adapter.observability.tracing.otel import OtelTraces
     except ImportError as error:
         logger.error(  # noqa: TRY400 - one line, no traceback
-            "%s asks for traces, but the package %s is not installed: pip install 'cognito-source[tracing]'",
+            "%s asks for traces, but the package %s is not installed: pip install -e '.[tracing]'",
             wanted.wanted_by,
             (error.name or "opentelemetry").partition(".")[0],
             extra={"action": Action.SETTING_IGNORED},

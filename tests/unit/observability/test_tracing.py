@@ -315,7 +315,7 @@ def test_a_missing_package_is_one_line_that_names_the_extra(
     (line,) = caplog.messages
     assert line == (
         "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, but the package opentelemetry is not installed: "
-        "pip install 'cognito-source[tracing]'"
+        "pip install -e '.[tracing]'"
     )
 
 
