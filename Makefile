@@ -21,7 +21,7 @@ demo: tools ## Deploy to an emulated AWS, change users, see the events, destroy 
 
 .PHONY: check
 check: lint ## Check style, types and the unit tests, before each commit (under two minutes)
-	@$(RUN) python -m pytest -q -n $(WORKERS) --dist loadfile tests/unit
+	@$(RUN) python -m pytest -q -n $(WORKERS) --dist loadfile tests/unit tests/docs
 
 .PHONY: test
 test: .test-tools ## Run all tests, real deployments to the emulated AWS among them
