@@ -1,1 +1,1 @@
-"""The emulated AWS and the seam that points the real stacks at it."""
+"""What `make demo` shows: a deployment to the emulated AWS, changes of users and their events, and the end of it all."""

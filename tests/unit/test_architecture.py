@@ -63,6 +63,15 @@ def test_the_command_lines_are_those_of_the_code() -> None:
     assert reference.rendered() == reference.DOCUMENT.read_text(encoding="utf-8"), "run: python -m tools.docs.reference"
 
 
+def test_the_picture_names_what_exists() -> None:
+    drawn = (ROOT / "docs/pictures/architecture.svg").read_text(encoding="utf-8")
+    names = re.findall(r'class="ink mono bold"[^>]*>([^<]+)<', drawn)
+    assert {"main", "stacks", "iam", "pipeline", "cognito"} <= set(names)
+    places = [ROOT, ROOT / "adapter", ROOT / "adapter/observability"]
+    there = {path.stem for place in places for path in place.iterdir()}
+    assert [name for name in names if name not in there] == []
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/pictures").glob("*.svg")), ids=lambda path: path.name)
 def test_a_picture_says_what_it_shows_and_loads_nothing(path: Path) -> None:
     root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 (our own file)

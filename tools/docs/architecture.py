@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What is no program, and yet explained.
-_OTHERS = ("demo", "benchmarks", "tools")
+_OTHERS = ("emulator", "demo", "benchmarks", "tools")
 #: The programs of the repository, from the top of a deployment to its foundation.
 PROGRAMS = ("main", "stacks", "plan_review", "iam", "adapter")
 #: What each may import of the others: packages or modules. Arrows go one way, and adapter imports none of them.
