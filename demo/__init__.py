@@ -1,1 +1,1 @@
-"""What `make demo` shows: a deployment to the emulated AWS, changes of users and their events, and the end of it all."""
+"""What `make demo` shows: a deployment to the emulated AWS, changes of users and their events, and its end."""
