@@ -12,8 +12,8 @@ from types import FrameType
 
 import click
 
-from demo.console import Narrator
-from demo.scenario import StoryError, tell_story
+from demo.console import Console
+from demo.scenario import ScenarioError, run_scenario
 from emulator.aws import EmulatorError
 from emulator.deployment import DeployError
 from emulator.processes import ROOT
@@ -43,17 +43,17 @@ def main(*, keep: bool) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    tell = Narrator()
+    console = Console()
     home = ROOT / ".demo"
     home.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=home))
     try:
-        good = tell_story(tell, folder)
+        good = run_scenario(console, folder)
     except _Interrupted as interruption:
         shutil.rmtree(folder, ignore_errors=True)
         click.echo("\ndemo: interrupted; its processes are stopped and nothing is left", err=True)
         sys.exit(128 + interruption.number)
-    except (StoryError, DeployError, EmulatorError) as fault:
+    except (ScenarioError, DeployError, EmulatorError) as fault:
         click.echo(f"\ndemo: {fault}\ndemo: its processes are stopped; logs: {os.path.relpath(folder)}", err=True)
         sys.exit(1)
     if good and not keep:

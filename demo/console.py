@@ -15,7 +15,7 @@ _STYLES = {"bold": "1", "dim": "2", "green": "32", "red": "31", "yellow": "33", 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class Narrator:
+class Console:
     """Tells the story on `out`. On anything but a terminal: plain lines, nothing that moves."""
 
     def __init__(self, out: TextIO | None = None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import main as app
-from emulator.provider_downgrade import Edit, SeamError, rewrite
+from emulator.provider_downgrade import DowngradeError, Edit, rewrite
 
 SCHEMA = Path(__file__).resolve().parent.parent / ".tools" / "schema" / "aws-3.39.0.json"
 
@@ -47,7 +47,7 @@ def main() -> int:
             os.environ["EMULATED_AWS_ENDPOINT"],
             json.loads(SCHEMA.read_text()),
         )
-    except SeamError as fault:
+    except DowngradeError as fault:
         sys.stderr.write(f"demo: {fault}\n")
         return 1
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -19,6 +20,14 @@ MIRROR = TOOLS / "mirror"
 TERRAFORM = TOOLS / "bin" / "terraform"
 #: The longest that one command may take, in seconds: the slowest one seen took 60.
 TIMEOUT_S = 420.0
+#: Faster than the defaults, so that demo and tests don't wait. All else is as a user gets it.
+SPEC: dict[str, Any] = {
+    "polling": {"minSeconds": 0.2, "maxSeconds": 0.5},
+    # A killed task's lease has to run out before the next one may write: 30 s by default.
+    "adapterOverrides": {"env": [{"name": "STATE_LEASE_SECONDS", "value": "5"}]},
+    # Demo and tests remove what they made.
+    "state": {"dynamodb": {"deletionProtection": False}},
+}
 
 
 class DeployError(RuntimeError):
@@ -155,3 +164,21 @@ def write_manifest(path: Path, *, pool: str, sink: str, spec: Mapping[str, Any])
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def changes_of(plan: Mapping[str, Any]) -> list[str]:
+    """The addresses of the resources that a plan would change."""
+    changes = plan.get("resource_changes", [])
+    return [each["address"] for each in changes if each["change"]["actions"] not in (["no-op"], ["read"])]
+
+
+def forms_of(secret: str) -> tuple[bytes, ...]:
+    """What a secret may look like in a file: as it is, escaped for JSON, in base64 at each of its three offsets."""
+    raw = secret.encode()
+    escaped = json.dumps(secret)[1:-1].encode()
+    # JSON allows a slash to be escaped, and Go escapes these three.
+    go = escaped.replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003e")
+    padded = (base64.b64encode(b"\0" * offset + raw) for offset in range(3))
+    # The first and last groups hold bits of the neighbours.
+    middles = tuple(text[4 if offset else 0 : len(text) // 4 * 4 - 4] for offset, text in enumerate(padded))
+    return (raw, escaped, go, raw.replace(b"/", b"\\/"), *middles)

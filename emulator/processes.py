@@ -16,13 +16,13 @@ TOOLS = ROOT / ".tools"
 
 
 class Child:
-    """A program on a leash (emulator.kill_with_parent), in a process group of its own."""
+    """A program that ends with us (emulator.kill_with_parent), in a process group of its own."""
 
     def __init__(
         self, command: Sequence[str | Path], *, env: Mapping[str, str], output: IO[bytes], cwd: Path = ROOT
     ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("leash.py")), *map(str, command)],
+            [sys.executable, str(Path(__file__).with_name("kill_with_parent.py")), *map(str, command)],
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.PIPE,

@@ -22,7 +22,7 @@ _BROKEN = {"aws_ecs_service.deployment_circuit_breaker"}
 _REFERENCE = re.compile(r"(?<![\w.-])((?:data\.)?aws_[a-z0-9_]+)\.([A-Za-z][\w-]*)(\.[a-z_]+|\b)")
 
 
-class SeamError(ValueError):
+class DowngradeError(ValueError):
     """The stack uses something that the older provider lacks and that nobody decided about yet."""
 
 
@@ -46,7 +46,7 @@ def rewrite(stack: Mapping[str, Any], schema: Mapping[str, Any], endpoint: str) 
         endpoint: the address of the emulated AWS.
 
     Raises:
-        SeamError: a resource or reference that can neither be translated nor left out.
+        DowngradeError: a resource or reference that can neither be translated nor left out.
     """
     document: Document = copy.deepcopy(dict(stack))
     edits: list[Edit] = []
@@ -69,7 +69,7 @@ def _pin(document: Document, edits: list[Edit]) -> None:
     required = document["terraform"]["required_providers"]
     for name, wanted in required.items():
         if name != "aws":
-            raise SeamError(f"the stack needs the provider {name}, which the mirror does not have")
+            raise DowngradeError(f"the stack needs the provider {name}, which the mirror does not have")
         edits.append(Edit("terraform.required_providers.aws.version", f"{wanted.get('version')} -> 3.39.0"))
     document["terraform"]["required_providers"] = {"aws": {"source": "hashicorp/aws", "version": "3.39.0"}}
 
@@ -80,7 +80,7 @@ def _point(document: Document, schema: Mapping[str, Any], endpoint: str) -> None
     for block in document["provider"]["aws"]:
         unknown = set(block) - {"region", "alias", "default_tags", "allowed_account_ids"}
         if unknown:
-            raise SeamError(
+            raise DowngradeError(
                 f"the provider block has {sorted(unknown)}; decide in emulator/provider_downgrade.py what becomes of it"
             )
         block |= {
@@ -117,7 +117,7 @@ def _translate(document: Document, kind: str, prefix: str, schemas: Mapping[str,
             continue
         bodies = document[kind].pop(type_)
         if translation is None:
-            raise SeamError(
+            raise DowngradeError(
                 f"the older provider has no {prefix}{type_}; "
                 "decide in emulator/provider_downgrade.py what becomes of it"
             )
@@ -178,7 +178,7 @@ def _references(document: Document, schema: Mapping[str, Any], edits: list[Edit]
         if type_ in _TRANSLATIONS:
             new = _TRANSLATIONS[type_][0]
             if not new:
-                raise SeamError(f"something refers to {type_}.{name}, which was left out")
+                raise DowngradeError(f"something refers to {type_}.{name}, which was left out")
             type_ = f"data.{new}" if type_.startswith("data.") else new
         schemas = schema["data_source_schemas"] if type_.startswith("data.") else schema["resource_schemas"]
         known = schemas.get(type_.removeprefix("data."), {}).get("block", {})
@@ -186,7 +186,7 @@ def _references(document: Document, schema: Mapping[str, Any], edits: list[Edit]
         if attribute and attribute not in known.get("attributes", {}) and attribute not in known.get("block_types", {}):
             alias = _ALIASES.get((type_, attribute))
             if alias is None:
-                raise SeamError(f"something refers to {type_}.{name}.{attribute}, which the older provider lacks")
+                raise DowngradeError(f"something refers to {type_}.{name}.{attribute}, which the older provider lacks")
             edits.append(Edit(f"{type_}.{attribute}", f"-> {alias}"))
             rest = f".{alias}"
         return f"{type_}.{name}{rest}"

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from demo.scenario import SPEC
 from emulator.aws import EmulatedAws
-from emulator.deployment import MIRROR, TERRAFORM, Deployment, write_manifest
+from emulator.deployment import MIRROR, SPEC, TERRAFORM, Deployment, write_manifest
 from emulator.processes import ROOT
 from emulator.task import resolve_secret
 

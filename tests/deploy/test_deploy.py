@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.scenario import changes_of, forms_of
+from emulator.deployment import changes_of, forms_of
 from emulator.task import assume, task_of
 from tests.deploy.conftest import Deployed
 

@@ -24,9 +24,8 @@ from typing import Any
 import click
 
 from adapter.version import VERSION
-from demo.scenario import SPEC
 from emulator.aws import EmulatedAws
-from emulator.deployment import DeployError, Deployment, write_manifest
+from emulator.deployment import SPEC, DeployError, Deployment, write_manifest
 from emulator.processes import ROOT, TOOLS, Child
 from emulator.sink import RecordingSink
 from emulator.task import Task, task_of

@@ -1,4 +1,4 @@
-"""The parts that the demo is made of: its voice, its leash on child processes, its reading of secrets."""
+"""The parts that the demo is made of: its console, the end of its child processes, its reading of secrets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from demo.console import Narrator
-from demo.scenario import changes_of, forms_of
-from emulator.deployment import _said
+from demo.console import Console
+from emulator.deployment import _said, changes_of, forms_of
 from emulator.processes import Child, base_environment
 from emulator.task import resolve_secret
 from tests.support import wait_until
@@ -26,11 +25,11 @@ class _Terminal(io.StringIO):
 
 def test_the_story_is_plain_where_it_is_no_terminal() -> None:
     out = io.StringIO()
-    tell = Narrator(out)
-    tell.chapter("A title")
-    with tell.step("a step"):
-        tell.fact("a label", "a value", "a note")
-    tell.check("a try", "denied", good=True)
+    console = Console(out)
+    console.chapter("A title")
+    with console.step("a step"):
+        console.fact("a label", "a value", "a note")
+    console.check("a try", "denied", good=True)
 
     assert "\033" not in out.getvalue()
     assert "\r" not in out.getvalue()
@@ -42,9 +41,9 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them(monkeypatch: pytes
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     coloured, plain = _Terminal(), _Terminal()
-    Narrator(coloured).chapter("A title")
+    Console(coloured).chapter("A title")
     monkeypatch.setenv("NO_COLOR", "1")
-    Narrator(plain).chapter("A title")
+    Console(plain).chapter("A title")
 
     assert "\033[1mA title\033[0m" in coloured.getvalue()
     assert "\033" not in plain.getvalue()
@@ -52,12 +51,12 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them(monkeypatch: pytes
 
 def test_a_step_that_fails_is_marked_and_fails() -> None:
     out = io.StringIO()
-    tell = Narrator(out)
+    console = Console(out)
 
     def fail() -> None:
         raise RuntimeError("no")
 
-    with pytest.raises(RuntimeError), tell.step("a step"):
+    with pytest.raises(RuntimeError), console.step("a step"):
         fail()
     assert out.getvalue() == "   ✗ a step\n"
 

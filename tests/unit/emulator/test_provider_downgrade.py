@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.provider_downgrade import Edit, SeamError, rewrite
+from emulator.provider_downgrade import DowngradeError, Edit, rewrite
 
 ENDPOINT = "http://127.0.0.1:5000"
 
@@ -132,5 +132,5 @@ def test_what_the_old_provider_gets_wrong_is_left_out() -> None:
     ],
 )
 def test_what_nobody_decided_about_stops_the_rewriting(parts: dict[str, Any], told: str) -> None:
-    with pytest.raises(SeamError, match=told):
+    with pytest.raises(DowngradeError, match=told):
         rewrite(_stack() | parts, SCHEMA, ENDPOINT)
