@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 import requests
 
 from adapter.changes.detector import Detector
+from adapter.clock import Shutdown
 from adapter.delivery import Batching, Delivery, RetryPolicy
 from adapter.events.builder import EventBuilder
 from adapter.model import Event, Kind
@@ -97,7 +97,7 @@ def _snapshot(server: RemoteCognito, url: str, mode: ContentMode, users: int) ->
         pool.list_users(limit=1)  # the client is built before the clock starts
         target = HttpSink(url, HttpOptions(mode=mode))
         stack.callback(target.close)
-        stop = threading.Event()
+        stop = Shutdown()
         metrics = Metrics(source=str(POOL))
         service = Service(
             scanner=lister_of(pool, limiter, stop, metrics),
@@ -109,7 +109,7 @@ def _snapshot(server: RemoteCognito, url: str, mode: ContentMode, users: int) ->
             pace=Pace(),
             health=Health(),
             metrics=metrics,
-            stop=stop,
+            shutdown=stop,
         )
         told: list[bool] = []
         seconds = cpu_seconds(lambda: told.append(service.run_once()))

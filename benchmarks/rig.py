@@ -11,6 +11,7 @@ import botocore.session
 
 from adapter.arn import PoolArn, parse_pool_arn
 from adapter.changes.detector import Detector
+from adapter.clock import SYSTEM_CLOCK
 from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.delivery import Result
@@ -89,8 +90,7 @@ def sweeper(
         NoCourier(),
         EventBuilder(pool=POOL, attributes=None, extensions={}),
         metrics,
-        monotonic=lambda: 0.0,
-        wall_ms=lambda: 1_800_000_000_000,
+        clock=SYSTEM_CLOCK,
         should_stop=lambda: False,
     )
     return Sweeper(
@@ -99,7 +99,7 @@ def sweeper(
         ledger,
         Detector(pool_arn=str(POOL)),
         Rules(),
-        wall_ms=lambda: 1_800_000_000_000,
+        clock=SYSTEM_CLOCK,
         on_page=lambda _: on_page(),
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -28,27 +26,3 @@ class PollBackoff:
     def reset(self) -> None:
         """Begin again with the shortest wait."""
         self._step = 0
-
-
-class Patience:
-    """Says when something has been waited for without a break for `seconds`.
-
-    Args:
-        seconds: how long to wait.
-        monotonic: seconds.
-    """
-
-    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._monotonic = monotonic
-        self._until_s: float | None = None
-
-    def exhausted(self, *, waiting: bool) -> bool:
-        """Whether it is time to give up. `waiting`: whether what is waited for is still not there."""
-        if not waiting:
-            self._until_s = None
-            return False
-        now = self._monotonic()
-        if self._until_s is None:
-            self._until_s = now + self._seconds
-        return now >= self._until_s

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter.changes.detector import Detector
+from adapter.clock import Clock
 from adapter.cognito.base import Page
 from adapter.cognito.lookups import LookUp, Presence
 from adapter.cognito.pause import Pause
@@ -102,7 +103,7 @@ class Deletions:
         ledger: takes what is found.
         detector: makes changes.
         max_percent: EVENTS_DELETED_MAX_PERCENT: if more users are missing at once, two sweeps must agree.
-        wall_ms: milliseconds since the epoch.
+        clock: tells the time.
         take: compares the users of a page with what is known; returns how many changes it found.
         on_page: called after every answer; False: stop.
     """
@@ -115,7 +116,7 @@ class Deletions:
         detector: Detector,
         *,
         max_percent: float,
-        wall_ms: Callable[[], int],
+        clock: Clock,
         take: Callable[[Page], int],
         on_page: Callable[[], bool],
     ) -> None:
@@ -124,7 +125,7 @@ class Deletions:
         self._ledger = ledger
         self._detector = detector
         self._max_percent = max_percent
-        self._wall_ms = wall_ms
+        self._clock = clock
         self._take = take
         self._on_page = on_page
         #: Rows that were missing from the complete sweep before, ascending.
@@ -266,7 +267,7 @@ class Deletions:
     def _confirm(self, row: int, known: KnownUser, outcome: DeletionsOutcome) -> None:
         """This user is gone: report it, together with others."""
         outcome.waiting -= 1
-        now_ms = self._wall_ms()
+        now_ms = self._clock.wall_ms()
         if not self._gone:
             self._gone_since_ms = now_ms
         self._gone.append((row, known))
@@ -286,7 +287,7 @@ class Deletions:
         if not self._detector.report_deletions:
             self._ledger.forget(gone)
             return
-        now_ms = self._wall_ms()
+        now_ms = self._clock.wall_ms()
         entries = [Entry(finding=self._detector.gone(known, now_ms), row=row, stored=known) for row, known in gone]
         self._ledger.record(entries)
         outcome.changes += len(entries)

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from adapter.changes.detector import intent
 from adapter.changes.index import Index
+from adapter.clock import Clock
 from adapter.delivery import Result, Status
 from adapter.errors import StoreUnavailableError
 from adapter.events.builder import EventBuilder
@@ -108,8 +109,7 @@ class Ledger:
         courier: delivers events.
         builder: makes events.
         metrics: counts.
-        monotonic: seconds.
-        wall_ms: milliseconds since the epoch.
+        clock: tells the time.
         should_stop: asked while waiting for room in the delivery's queue.
     """
 
@@ -120,8 +120,7 @@ class Ledger:
         builder: EventBuilder,
         metrics: Metrics,
         *,
-        monotonic: Callable[[], float],
-        wall_ms: Callable[[], int],
+        clock: Clock,
         should_stop: Callable[[], bool],
     ) -> None:
         self.index = Index(store.digests())
@@ -129,8 +128,7 @@ class Ledger:
         self._courier = courier
         self._builder = builder
         self._metrics = metrics
-        self._monotonic = monotonic
-        self._wall_ms = wall_ms
+        self._clock = clock
         self._should_stop = should_stop
         self._open: dict[str, _Open] = {}
         self._told: dict[str, _Open] = {}
@@ -149,7 +147,7 @@ class Ledger:
     def resting(self, username: str, digest: bytes) -> bool:
         """Whether this user's event is undelivered and not to be tried again yet. A newer form is tried at once."""
         rest = self._resting.get(username)
-        return rest is not None and rest.seen == digest and self._monotonic() < rest.until_s
+        return rest is not None and rest.seen == digest and self._clock.monotonic() < rest.until_s
 
     @property
     def unsettled(self) -> int:
@@ -218,7 +216,7 @@ class Ledger:
             LeaseLostError: another adapter holds the state.
         """
         if results := self._courier.collect(timeout_s):
-            now_ms = self._wall_ms()
+            now_ms = self._clock.wall_ms()
             self._metrics.finished([self._resolve(result, now_ms) for result in results])
         self._metrics.in_flight, self._metrics.undelivered = self._courier.in_flight, len(self._resting)
         if self._told and not (lazy and self._can_wait()):
@@ -265,7 +263,7 @@ class Ledger:
         if result.status is Status.DELIVERED and self._failed_together:
             self._wake()
         if not self._told:
-            self._told_since_s = self._monotonic()
+            self._told_since_s = self._clock.monotonic()
         self._told[change.username] = item
         if result.status is Status.DEAD_LETTERED:
             logger.warning(
@@ -281,7 +279,7 @@ class Ledger:
         times = 1 if before is None or before.seen != item.seen else before.times + 1
         alone = before is not None and before.alone
         wait_s = min(REST_FIRST_S * 2.0 ** min(times - 1, 30), REST_MAX_S)
-        self._resting[item.change.username] = _Resting(times, self._monotonic() + wait_s, item.seen, alone)
+        self._resting[item.change.username] = _Resting(times, self._clock.monotonic() + wait_s, item.seen, alone)
         if not alone:
             self._failed_together.add(item.change.username)
         cut_off = result.failure is not None and result.failure.code in _CUT_OFF
@@ -298,14 +296,14 @@ class Ledger:
 
     def _wake(self) -> None:
         """The sink took an event: whoever failed since the one before is worth another try now, but only once."""
-        now_s = self._monotonic()
+        now_s = self._clock.monotonic()
         for username in self._failed_together:
             if (rest := self._resting.get(username)) is not None:
                 self._resting[username] = replace(rest, until_s=min(rest.until_s, now_s), alone=True)
         self._failed_together.clear()
 
     def _can_wait(self) -> bool:
-        return len(self._told) < _GROUP and self._monotonic() - self._told_since_s < _GROUP_S
+        return len(self._told) < _GROUP and self._clock.monotonic() - self._told_since_s < _GROUP_S
 
     def _apply(self, puts: Sequence[KnownUser]) -> Sequence[int]:
         """Store these rows, and all that was told meanwhile, in one transaction; returns the rows of `puts`."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from adapter.changes.detector import Detector
+from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito import filters
 from adapter.cognito.base import Page
 from adapter.cognito.decode import decode_user
@@ -54,8 +55,8 @@ class Replay:
         detector: makes ids.
         run_id: what makes the ids of this run differ from those of others.
         pace: called before every event; waits as long as it should.
-        now_ms: the time of events of users without dates.
-        should_stop: whether to end early.
+        shutdown: set when it is time to end early.
+        clock: the time of events of users without dates.
     """
 
     def __init__(
@@ -67,8 +68,8 @@ class Replay:
         detector: Detector,
         run_id: str,
         pace: Callable[[], object],
-        now_ms: int,
-        should_stop: Callable[[], bool],
+        shutdown: Shutdown,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._listing = listing
         self._courier = courier
@@ -76,8 +77,8 @@ class Replay:
         self._detector = detector
         self._run_id = run_id
         self._pace = pace
-        self._now_ms = now_ms
-        self._should_stop = should_stop
+        self._now_ms = clock.wall_ms()
+        self._shutdown = shutdown
         self._counts: Counter[Status] = Counter()
 
     def run(self, selection: Selection) -> Counter[Status]:
@@ -94,12 +95,12 @@ class Replay:
                 told.add(user.username)
                 self._pace()
                 event = self._builder.build(self._detector.replay(user, self._run_id, self._now_ms))
-                while not self._courier.submit(event, timeout_s=_SLICE_S) and not self._should_stop():
+                while not self._courier.submit(event, timeout_s=_SLICE_S) and not self._stopping():
                     self._collect(0.0)
                 self._collect(0.0)
-                if self._should_stop():
+                if self._stopping():
                     break
-            while self._courier.in_flight and not self._should_stop():
+            while self._courier.in_flight and not self._stopping():
                 self._collect(_SLICE_S)
         finally:
             self._courier.close(_GRACE_S)
@@ -116,6 +117,9 @@ class Replay:
         for look in looks:
             for page in self._listing(look):
                 yield from map(decode_user, page.users)
+
+    def _stopping(self) -> bool:
+        return self._shutdown.check(sink_down=self._courier.paused)
 
     def _collect(self, timeout_s: float) -> None:
         for result in self._courier.collect(timeout_s):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from adapter.changes.detector import Detector
+from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito.base import Page
 from adapter.cognito.scanner import Scanner
 from adapter.errors import CognitoError, StoreUnavailableError
@@ -22,7 +20,7 @@ from adapter.observability.health import Health
 from adapter.observability.metrics import Metrics
 from adapter.observability.progress import Progress
 from adapter.observability.tracing.base import NO_TRACES, Traces
-from adapter.pipeline.backoff import Patience, PollBackoff
+from adapter.pipeline.backoff import PollBackoff
 from adapter.pipeline.outbox import Courier, Ledger
 from adapter.pipeline.sweep import Outcome, Rules, Sweeper
 from adapter.state.base import Store
@@ -54,7 +52,7 @@ class Service:
     """Reports the changes of one user pool. Everything happens in the thread that calls `run` or `run_once`.
 
     Args:
-        scanner: reads the pool; its listings end early once `stop` is set.
+        scanner: reads the pool; its listings end early once `shutdown` is set.
         store: the open state; not closed here.
         courier: delivers events; closed at the end.
         builder: makes events.
@@ -63,11 +61,10 @@ class Service:
         pace: how often to sweep.
         health: told how things are.
         metrics: counts.
-        stop: set when the adapter is to stop.
+        shutdown: set when the adapter is to stop.
         progress: shows how far the first sweep is.
         traces: told of cycles, sweeps and pages.
-        monotonic: seconds.
-        wall_ms: milliseconds since the epoch.
+        clock: tells the time.
     """
 
     def __init__(
@@ -82,42 +79,38 @@ class Service:
         pace: Pace,
         health: Health,
         metrics: Metrics,
-        stop: threading.Event,
+        shutdown: Shutdown,
         progress: Progress | None = None,
         traces: Traces = NO_TRACES,
-        monotonic: Callable[[], float] = time.monotonic,
-        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._courier = courier
         self._pace = pace
         self._health = health
         self._metrics = metrics
         self._emf = Emf(metrics, line_writer(sys.stdout)) if pace.emf else None
-        self._stop = stop
+        self._shutdown = shutdown
         self._progress = progress if progress is not None else Progress()
         self._traces = traces
         self._pages = 0
         self._paged_at = 0.0
-        self._monotonic = monotonic
-        self._patience: Patience | None = None
+        self._clock = clock
         self._fault = ""
         self._fault_at = 0.0
-        self._ledger = Ledger(
-            store, courier, builder, metrics, monotonic=monotonic, wall_ms=wall_ms, should_stop=self._stop_waiting
-        )
+        self._ledger = Ledger(store, courier, builder, metrics, clock=clock, should_stop=self._stop_waiting)
         self._sweeper = Sweeper(
             scanner,
             store,
             self._ledger,
             detector,
             rules,
-            wall_ms=wall_ms,
+            clock=clock,
             on_page=self._answered,
         )
         metrics.users = len(self._ledger.index)
 
     def run(self) -> None:
-        """Sweep until `stop` is set.
+        """Sweep until it is time to stop.
 
         Raises:
             LeaseLostError: another adapter holds the state.
@@ -126,7 +119,7 @@ class Service:
         idle = PollBackoff(self._pace.poll_min_s, self._pace.poll_max_s)
         faulty = PollBackoff(self._pace.poll_min_s, self._pace.poll_max_s)
         try:
-            while not self._stop.is_set():
+            while not self._shutdown.is_set():
                 with self._traces.poll():
                     self._poll(idle, faulty)
         finally:
@@ -150,7 +143,7 @@ class Service:
         Returns:
             Whether everything is told: False when the sweep failed, was stopped, or an event stayed undelivered.
         """
-        self._patience = Patience(ONCE_PATIENCE_S, self._monotonic)
+        self._shutdown.limit_outage(ONCE_PATIENCE_S)
         try:
             while True:
                 with self._traces.poll():
@@ -173,7 +166,7 @@ class Service:
             return outcome
 
     def _sweep(self) -> Outcome | None:
-        started = self._monotonic()
+        started = self._clock.monotonic()
         self._progress.begin()
         self._pages = 0
         self._paged_at = started
@@ -192,7 +185,7 @@ class Service:
             return None
         finally:
             self._progress.end(complete=complete)
-        seconds = self._monotonic() - started
+        seconds = self._clock.monotonic() - started
         self._recovered()
         self._metrics.swept("complete" if outcome.complete else "stopped", seconds, self._pages)
         logger.log(
@@ -208,7 +201,7 @@ class Service:
         return outcome
 
     def _failed(self, part: str, code: str, message: str, started: float) -> None:
-        now = self._monotonic()
+        now = self._clock.monotonic()
         self._metrics.swept(code, now - started)
         self._health.problem(part, message)
         fault = f"{part} {code}"
@@ -244,19 +237,19 @@ class Service:
         """
         self._settle(lazy=True)
         if self._courier.paused:
-            self._pause(self._monotonic() - self._paged_at)
-        self._paged_at = self._monotonic()
+            self._pause(self._clock.monotonic() - self._paged_at)
+        self._paged_at = self._clock.monotonic()
         return not self._stopping()
 
     def _pause(self, seconds: float) -> None:
         """Book results for as long, or until the sink is back."""
-        until = self._monotonic() + min(seconds, _PAUSE_MAX_S)
-        while self._courier.paused and not self._stopping() and (left_s := until - self._monotonic()) > 0:
+        until = self._clock.monotonic() + min(seconds, _PAUSE_MAX_S)
+        while self._courier.paused and not self._stopping() and (left_s := until - self._clock.monotonic()) > 0:
             if self._ledger.unsettled:
                 self._settle(min(left_s, _SLICE_S))
             else:
                 self._beat()
-                self._stop.wait(min(left_s, _SLICE_S))
+                self._shutdown.wait(min(left_s, _SLICE_S))
 
     def _settle(self, timeout_s: float = 0.0, *, lazy: bool = False) -> None:
         """Book results, then examine who took the name of a deleted user."""
@@ -275,25 +268,25 @@ class Service:
             try:
                 self._settle(_SLICE_S)
             except StoreUnavailableError as error:
-                self._failed("state", "StoreUnavailable", str(error), self._monotonic())
+                self._failed("state", "StoreUnavailable", str(error), self._clock.monotonic())
                 return False
         return True
 
     def _wait(self, seconds: float, *, glance: bool = False) -> bool:
         """Wait, with looks for new users if `glance`; returns whether they found any."""
-        until = self._monotonic() + seconds
+        until = self._clock.monotonic() + seconds
         changes = 0
-        while not self._stop.is_set() and (left_s := until - self._monotonic()) > 0:
+        while not self._shutdown.is_set() and (left_s := until - self._clock.monotonic()) > 0:
             try:
                 changes += self._sweeper.glance() if glance else 0
                 if self._ledger.unsettled:
                     self._settle(min(left_s, _SLICE_S / 5))
                 else:
                     self._beat()
-                    self._stop.wait(min(left_s, _SLICE_S))
+                    self._shutdown.wait(min(left_s, _SLICE_S))
             except StoreUnavailableError as error:
-                self._failed("state", "StoreUnavailable", str(error), self._monotonic())
-                self._stop.wait(min(left_s, _SLICE_S))
+                self._failed("state", "StoreUnavailable", str(error), self._clock.monotonic())
+                self._shutdown.wait(min(left_s, _SLICE_S))
         return changes > 0
 
     def _stop_waiting(self) -> bool:
@@ -304,9 +297,7 @@ class Service:
 
     def _stopping(self) -> bool:
         """Whether to stop: told to, or (`run --once`) the sink has been down for too long."""
-        if self._stop.is_set():
-            return True
-        return self._patience is not None and self._patience.exhausted(waiting=self._courier.paused)
+        return self._shutdown.check(sink_down=self._courier.paused)
 
     def _beat(self) -> None:
         self._health.beat()

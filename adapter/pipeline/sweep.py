@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from adapter.changes.detector import Detector, Phase, is_older, raw_digest
+from adapter.clock import Clock
 from adapter.cognito.base import Page
 from adapter.cognito.decode import RawUsers, decode_user
 from adapter.cognito.scanner import Scanner
@@ -65,7 +66,7 @@ class Sweeper:
         ledger: takes what is found.
         detector: finds changes.
         rules: how the first sweep and missing users are treated.
-        wall_ms: milliseconds since the epoch.
+        clock: tells the time.
         on_page: called after every answer, with the page if it is one of a whole sweep: collects results, waits while
             the sink is down. False: stop.
     """
@@ -78,7 +79,7 @@ class Sweeper:
         detector: Detector,
         rules: Rules,
         *,
-        wall_ms: Callable[[], int],
+        clock: Clock,
         on_page: Callable[[Page | None], bool],
     ) -> None:
         self._scanner = scanner
@@ -86,7 +87,7 @@ class Sweeper:
         self._ledger = ledger
         self._detector = detector
         self._rules = rules
-        self._wall_ms = wall_ms
+        self._clock = clock
         self._on_page = on_page
         self._deletions = Deletions(
             scanner,
@@ -94,7 +95,7 @@ class Sweeper:
             ledger,
             detector,
             max_percent=rules.deleted_max_percent,
-            wall_ms=wall_ms,
+            clock=clock,
             take=self._page,
             on_page=lambda: on_page(None),
         )
@@ -119,7 +120,7 @@ class Sweeper:
         self._outdated = {name: found for name, found in self._outdated.items() if found[1] >= recent}
         self._deletions.begin_sweep()
         self._ledger.index.begin_sweep()
-        asked_ms = self._wall_ms()
+        asked_ms = self._clock.wall_ms()
         scan = self._scanner.scan()
         try:
             for page in scan:
@@ -173,7 +174,7 @@ class Sweeper:
             if before is None or (user.modified_ms or 0) >= (before[0].modified_ms or 0):
                 newest[user.username] = (user, digest)
         known = self._store.find(list(newest))
-        phase, now_ms = self._phase(), self._wall_ms()
+        phase, now_ms = self._phase(), self._clock.wall_ms()
         entries = []
         changes = 0
         for username, (user, digest) in newest.items():
@@ -217,11 +218,11 @@ class Sweeper:
         looks = [(raw, digest, index.sight(digest)) for raw in page.users for digest in (raw_digest(raw),)]
         fresh = [(decode_user(raw), digest) for raw, digest, row in looks if row < 0]
         if not self._fresh:
-            self._fresh_since_ms = self._wall_ms()
+            self._fresh_since_ms = self._clock.wall_ms()
         self._fresh += fresh
         if not fresh and whole is not None:
             index.learn(whole, [row for _, _, row in looks])
-        waited_ms = self._wall_ms() - self._fresh_since_ms
+        waited_ms = self._clock.wall_ms() - self._fresh_since_ms
         if len(fresh) >= BULK and len(self._fresh) < GROUP and 0 <= waited_ms < GROUP_MS:
             return 0
         return self._flush()
@@ -240,12 +241,12 @@ class Sweeper:
 
     def _begin(self, asked_ms: int, date_s: float | None) -> None:
         """The very first page: from now on changes count."""
-        started_ms = baseline_start_ms(asked_ms, self._wall_ms(), date_s)
+        started_ms = baseline_start_ms(asked_ms, self._clock.wall_ms(), date_s)
         self._save(dataclasses.replace(self._meta, initial=self._rules.initial, baseline_started_ms=started_ms))
         logger.info("The first sweep began", extra={"action": Action.BASELINE_STARTED, "initial": self._rules.initial})
 
     def _completed(self) -> None:
-        now_ms = self._wall_ms()
+        now_ms = self._clock.wall_ms()
         meta = dataclasses.replace(self._meta, baseline_done=True, last_sweep_ms=now_ms, sweeps=self._meta.sweeps + 1)
         first = not self._meta.baseline_done
         self._meta = meta
@@ -258,7 +259,7 @@ class Sweeper:
     def _save(self, meta: Meta) -> None:
         self._store.apply((), (), meta)
         self._meta = meta
-        self._meta_saved_ms = self._wall_ms()
+        self._meta_saved_ms = self._clock.wall_ms()
 
 
 def baseline_start_ms(asked_ms: int, answered_ms: int, date_s: float | None) -> int:

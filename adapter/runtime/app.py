@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapter.changes.detector import Detector
+from adapter.clock import Shutdown
 from adapter.cognito.base import UserPool
 from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.lister import PoolLister
@@ -33,7 +34,6 @@ from adapter.observability.progress import Progress
 from adapter.observability.prometheus import serve
 from adapter.observability.tracing.base import NO_TRACES, Traces
 from adapter.observability.tracing.start import start_traces
-from adapter.pipeline.backoff import Patience
 from adapter.pipeline.outbox import Courier
 from adapter.pipeline.replay import Replay, Selection
 from adapter.pipeline.service import ONCE_PATIENCE_S, REMIND_S, Pace, Service
@@ -76,7 +76,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         ConfigError: something that is configured can't be used.
         FatalError: the adapter can't go on.
     """
-    stop = threading.Event()
+    stop = Shutdown()
     limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
     pool = _pool(settings, limiter)
     health = Health(stale_s=max(STALE_S, 3 * settings.poll_max_s + 60))
@@ -129,7 +129,7 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         ConfigError: something that is configured can't be used.
         CognitoError: the users can't be listed.
     """
-    stop = threading.Event()
+    stop = Shutdown()
     limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
     pool = _pool(settings, limiter)
     with ExitStack() as stack:
@@ -138,7 +138,7 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         stack.callback(traces.close)
         stack.callback(pool.close)
         courier = _delivery(stack, settings, lambda: True, traces)
-        patience = Patience(ONCE_PATIENCE_S)
+        stop.limit_outage(ONCE_PATIENCE_S)
         return Replay(
             listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))).scan,
             courier=courier,
@@ -146,8 +146,7 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
             detector=Detector(pool_arn=str(settings.pool)),
             run_id=uuid.uuid4().hex,
             pace=RateLimiter(events_per_s, sleep=stop.wait).acquire,
-            now_ms=time.time_ns() // 1_000_000,
-            should_stop=lambda: stop.is_set() or patience.exhausted(waiting=courier.paused),
+            shutdown=stop,
         ).run(selection)
 
 
@@ -233,7 +232,7 @@ def _pool(settings: Settings, limiter: RateLimiter) -> CognitoUserPool:
 
 def _service(
     settings: Settings,
-    stop: threading.Event,
+    stop: Shutdown,
     lister: PoolLister,
     store: Store,
     courier: Courier,
@@ -256,7 +255,7 @@ def _service(
         pace=Pace(poll_min_s=settings.poll_min_s, poll_max_s=settings.poll_max_s, emf=settings.metrics_emf),
         health=health,
         metrics=metrics,
-        stop=stop,
+        shutdown=stop,
     )
 
 

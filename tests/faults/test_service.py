@@ -229,8 +229,7 @@ def test_a_clock_that_steps_back_or_forth_changes_nothing(
     for step_ms in (-86_400_000, 86_400_000, -3_600_000, 3_600_000):
         sink.events.clear()
         wall_ms = int(time.time() * 1000) + step_ms
-        rig.service._sweeper._wall_ms = lambda wall_ms=wall_ms: wall_ms  # type: ignore[misc]  # bound at once
-        rig.service._ledger._wall_ms = rig.service._sweeper._wall_ms
+        rig.clock.wall_ms_now = lambda wall_ms=wall_ms: wall_ms  # type: ignore[misc]  # bound at once
         name = f"at {step_ms}"
         cognito.create(name)
         settle(rig, sink, {name: "created"})

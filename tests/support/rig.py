@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 from adapter.arn import parse_pool_arn
 from adapter.changes.detector import Detector
+from adapter.clock import Clock, Shutdown
 from adapter.cognito.base import Page, UserPool
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.delivery import Delivery, RetryPolicy
@@ -117,11 +117,22 @@ class MemorySink:
         return sorted(event.key for event in self.events)
 
 
+class WallClock(Clock):
+    """The machine's clock, until a test sets the time of day."""
+
+    def __init__(self) -> None:
+        self.wall_ms_now: Callable[[], int] = super().wall_ms
+
+    def wall_ms(self) -> int:
+        return self.wall_ms_now()
+
+
 class Rig:
     """One life of an adapter, from `start` to the end of the block."""
 
     def __init__(self, pool: UserPool, sink: Sink, state: Path, **options: Any) -> None:
-        self.stop = threading.Event()
+        self.stop = Shutdown()
+        self.clock = WallClock()
         self.health = Health()
         self.metrics = Metrics(source=ARN, name="rig")
         arn = options.get("arn", ARN)
@@ -151,7 +162,8 @@ class Rig:
             pace=Pace(poll_min_s=0.01, poll_max_s=0.02),
             health=self.health,
             metrics=self.metrics,
-            stop=self.stop,
+            shutdown=self.stop,
+            clock=self.clock,
         )
 
     @classmethod

@@ -6,7 +6,6 @@ Nothing waits: whoever would wait moves the clock. So hours pass in seconds, and
 from __future__ import annotations
 
 import heapq
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from adapter.arn import parse_pool_arn
 from adapter.changes.detector import Detector
+from adapter.clock import Clock, Shutdown
 from adapter.cognito.base import Page
 from adapter.cognito.lookups import LookUp, LookUpResult
 from adapter.cognito.scan import Pages, Scan
@@ -63,7 +63,7 @@ class VirtualSink:
         pass
 
 
-class VirtualTime:
+class VirtualTime(Clock):
     """The clock, and what is to happen at which time."""
 
     def __init__(self) -> None:
@@ -94,16 +94,16 @@ class VirtualTime:
             what()
 
 
-class VirtualStop(threading.Event):
+class VirtualStop(Shutdown):
     """Waiting for it moves the clock."""
 
     def __init__(self, clock: VirtualTime) -> None:
-        super().__init__()
-        self._clock = clock
+        super().__init__(clock)
+        self._diary = clock
 
     def wait(self, timeout: float | None = None) -> bool:
         assert timeout is not None
-        self._clock.advance(timeout, self.is_set)
+        self._diary.advance(timeout, self.is_set)
         return self.is_set()
 
 
@@ -241,9 +241,8 @@ class VirtualAdapter:
             pace=Pace(poll_min_s=1, poll_max_s=1),
             health=self.health,
             metrics=Metrics(source=ARN, name="virtual"),
-            stop=self.stop,
-            monotonic=self.clock.monotonic,
-            wall_ms=self.clock.wall_ms,
+            shutdown=self.stop,
+            clock=self.clock,
         )
         self.service._attempt()
 

@@ -82,7 +82,7 @@ def test_an_interrupted_baseline_goes_on_where_it_began(pool: MemoryPool, sink: 
 def test_a_wrong_local_clock_does_not_move_the_baseline(pool: MemoryPool, sink: MemorySink, state: Path) -> None:
     pool.create("alice", at=time.time() - 60)
     with Rig.start(pool, sink, state) as rig:
-        rig.service._sweeper._wall_ms = lambda: 5_000_000_000_000
+        rig.clock.wall_ms_now = lambda: 5_000_000_000_000
         assert rig.sweep()
         started_ms = rig.store.meta().baseline_started_ms
     assert started_ms is not None
@@ -263,7 +263,7 @@ def test_pages_full_of_new_users_that_come_slowly_do_not_wait_for_each_other(
         rig.sweep()
         for number in range(160):
             pool.create(f"user{number}")
-        rig.service._sweeper._wall_ms = lambda: clock_ms
+        rig.clock.wall_ms_now = lambda: clock_ms
         pool.between_pages = ten_seconds_pass
         rig.sweep()
     assert known[-1] >= 80

@@ -41,7 +41,7 @@ def test_a_user_created_in_the_first_second_is_reported_although_the_local_clock
         pool.create(f"other-{number}", at=time.time() - 60)
     pool.between_pages = lambda: None if "new" in pool.users else pool.create("new")
     with Rig.start(pool, sink, tmp_path / "state.db") as rig:
-        rig.service._sweeper._wall_ms = lambda: int(time.time() * 1000) + 1500
+        rig.clock.wall_ms_now = lambda: int(time.time() * 1000) + 1500
         rig.sweep()
     assert sink.told() == [("created", "new")]
 
