@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,16 @@ from adapter.errors import ConfigError
 
 #: The user information of a URL within a text.
 _USER_INFORMATION: Final = re.compile(r"(://)[^/\s\"]*@")
+
+
+#: How names of our variables begin: another one that begins so is named in a warning.
+_PREFIXES: Final = (
+    *("POLL_", "EVENTS_", "DELIVERY_", "STATE_", "HEALTH_", "STATUS_", "METRICS_", "COGNITO_", "CREDENTIALS_"),
+)
+#: What Kubernetes sets for a service of the namespace, which may be called `events` or `metrics`:
+#: https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+_SERVICE_LINK: Final = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)")
+_LINK_URL: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,28 +105,60 @@ def load(environment: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: something is wrong; one line for every problem there is.
     """
-    values: dict[str, Any] = {}
-    problems: list[str] = []
+    values, problems = _read(environment)
     told = knative.read(environment)
+    values |= {field_: value for field_, value, _ in _from_knative(told, environment)}
+    values["log_level"] = values.get("log_level") or "info"
+    values["traces"], ignored = tracing.read(environment, told.traces)
+    values["ignored"] = (*told.ignored, *ignored, *unknown(environment))
+    # Two adapters on one machine: the second one goes without a page, unless somebody named its address.
+    values["status_required"] = bool(environment.get("STATUS_ADDRESS"))
+    if problems:
+        raise ConfigError([problem.text for problem in problems])
+    return Settings(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line about settings that are wrong, and the variables that it is about, the wrong one first."""
+
+    variables: tuple[str, ...]
+    text: str
+
+
+def problems_of(environment: Mapping[str, str]) -> list[Problem]:
+    """Everything for which `load` would refuse this environment."""
+    return _read(environment)[1]
+
+
+def _read(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    """The fields of Settings that variables of ours set, and what is wrong with the others."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
     for variable in VARIABLES:
         text = environment.get(variable.name, "")
         if not text and variable.required:
-            problems.append(f"{variable.name} is not set; expected {variable.type}: {variable.meaning}")
+            line = f"{variable.name} is not set; expected {variable.type}: {variable.meaning}"
+            problems.append(Problem((variable.name,), line))
             continue
         try:
             values[variable.field] = variable.parse(text or variable.default)
         except ValueError as error:
-            problems.append(f"{variable.name} {error}")
-    values |= {field_: value for field_, value, _ in _from_knative(told, environment)}
-    values["log_level"] = values.get("log_level") or "info"
-    values["traces"], ignored = tracing.read(environment, told.traces)
-    values["ignored"] = (*told.ignored, *ignored)
-    # Two adapters on one machine: the second one goes without a page, unless somebody named its address.
-    values["status_required"] = bool(environment.get("STATUS_ADDRESS"))
-    problems += _contradictions(values)
-    if problems:
-        raise ConfigError(problems)
-    return Settings(**values)
+            problems.append(Problem((variable.name,), f"{variable.name} {error}"))
+    return values, [*problems, *_contradictions(values)]
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """A line for every variable that begins like one of ours and is none: most often a slip of the pen."""
+    known = {each.name for each in VARIABLES}
+    lines = []
+    for name, text in sorted(environment.items()):
+        if name in known or not name.startswith(_PREFIXES) or _SERVICE_LINK.search(name) or _LINK_URL.match(text):
+            continue
+        near = difflib.get_close_matches(name, known, 1, 0.75)
+        hint = f"; did you mean {near[0]}?" if near else "; see docs/configuration.md for the variables there are"
+        lines.append(f"{name} is ignored: there is no such variable{hint}")
+    return lines
 
 
 def effective(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -153,7 +196,7 @@ def remarks(environment: Mapping[str, str]) -> list[str]:
     if traces is not None:
         targets = " and ".join(shown(traces.endpoint) if name == "otlp" else "stderr" for name in traces.exporters)
         lines.append(f"{traces.wanted_by}: traces go to {targets} ({traces.sampler}, {traces.ratio:g})")
-    return [*lines, *told.ignored, *ignored]
+    return [*lines, *told.ignored, *ignored, *unknown(environment)]
 
 
 def _from_knative(told: Knative, environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
@@ -177,14 +220,23 @@ def _shown_setting(name: str, text: str) -> str:
     return _USER_INFORMATION.sub(rf"\1{MASK}@", text) if text.lstrip().startswith("{") else shown(text)
 
 
-def _contradictions(values: Mapping[str, Any]) -> Iterable[str]:
+def _contradictions(values: Mapping[str, Any]) -> Iterable[Problem]:
     """Problems that only show when several variables are looked at together."""
-    if values.get("poll_min_s", 0) > values.get("poll_max_s", math.inf):
-        yield "POLL_MIN_SECONDS is greater than POLL_MAX_SECONDS; expected the shorter wait to be the smaller one"
+    low, high = values.get("poll_min_s", 0), values.get("poll_max_s", math.inf)
+    if low > high:
+        names: tuple[str, ...] = ("POLL_MIN_SECONDS", "POLL_MAX_SECONDS")
+        text = f"POLL_MIN_SECONDS is greater than POLL_MAX_SECONDS ({low:g} > {high:g}); expected the smaller one"
+        yield Problem(names, text)
     key, secret = values.get("access_key_id", ""), values.get("secret_access_key", "")
     if bool(key) != bool(secret):
-        there, missing = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")[:: 1 if key else -1]
-        yield f"{missing} is not set although {there} is; set both, or neither to use the default credentials"
+        names = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")[:: 1 if key else -1]
+        missing, there = names
+        text = f"{missing} is not set although {there} is; set both, or neither to use the default credentials"
+        yield Problem(names, text)
     sink = values.get("sink", "")
     if sink and not sink.startswith(("http://", "https://")) and values.get("delivery_format") == "batched":
-        yield "DELIVERY_FORMAT is 'batched', but K_SINK is no http(s) URL; other sinks batch by themselves, so unset it"
+        names = ("DELIVERY_FORMAT", "K_SINK")
+        text = (
+            "DELIVERY_FORMAT is 'batched', but K_SINK is no http(s) URL; other sinks batch by themselves, so unset it"
+        )
+        yield Problem(names, text)

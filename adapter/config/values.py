@@ -95,6 +95,11 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def delivery_format(text: str) -> str:
+    """How events travel over HTTP; `json` is Knative's word for structured."""
+    return "structured" if text.lower() == "json" else one_of("binary", "structured", "batched")(text)
+
+
 def boolean(text: str) -> bool:
     """A truth: true or false, also as 1/0, yes/no, on/off."""
     if text.lower() in {"true", "1", "yes", "on"}:

@@ -238,7 +238,7 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         field="delivery_format",
         type="`binary`, `structured` or `batched`",
         default="binary",
-        parse=values.one_of("binary", "structured", "batched"),
+        parse=values.delivery_format,
         meaning="The CloudEvents content mode of an HTTP sink.",
     ),
     Variable(

@@ -14,7 +14,7 @@ from adapter.manifest.check import problems
 from adapter.manifest.deployment import DeploymentDocument
 from adapter.manifest.document import Document, read_documents, shown
 from adapter.manifest.environment import assumed_role, environment, sink_target
-from adapter.manifest.rules import deployment_problems, source_problems, warnings
+from adapter.manifest.rules import deployment_problems, refused_settings, source_problems, warnings
 from adapter.manifest.source import Manifest, Source
 from adapter.manifest.spec import API_VERSION, DEPLOYMENT_API_VERSION, DEPLOYMENT_KIND, KIND, SourceDocument
 
@@ -101,7 +101,13 @@ def _document(document: Document) -> tuple[SourceDocument | DeploymentDocument |
         made = msgspec.convert(value, struct)
     except msgspec.ValidationError as error:
         return None, [document.problem((), str(error))]
-    more = source_problems(made.spec) if isinstance(made, SourceDocument) else deployment_problems(made.spec)
+    if isinstance(made, DeploymentDocument):
+        more = [*deployment_problems(made.spec)]
+    else:
+        # The adapter's own reader comes last: it would name again what is wrong by these rules.
+        more = [*source_problems(made.spec)] or [
+            *refused_settings(made.metadata.name, made.metadata.namespace, made.spec)
+        ]
     return made, [document.problem(path, message) for path, message in more]
 
 

@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from adapter.arn import ArnError, parse_pool_arn
+from adapter.config.settings import problems_of, unknown
 from adapter.manifest.deployment import DeploymentSpec
 from adapter.manifest.document import Document, Path
+from adapter.manifest.environment import placed
 from adapter.manifest.spec import Auth, Network, SecretValue, Sink, SourceSpec
 
+#: Variables that the source itself sets: an override of one is refused (the original lets the source win silently).
 _RESERVED = ("ARN", "K_SINK", "NAME", "NAMESPACE", "K_COMPONENT")
+#: Variables that Kubernetes or the deployment may set: a sink by reference, a key in a secret.
+_ELSEWHERE = frozenset({"K_SINK", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
 Finding = tuple[Path, str]
 
 
@@ -30,11 +35,6 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
         )
     if spec.auth is not None:
         yield from _auth(spec.auth)
-    if spec.polling.min_seconds > spec.polling.max_seconds:
-        yield (
-            ("spec", "polling", "minSeconds"),
-            f"found {spec.polling.min_seconds:g}; expected at most maxSeconds ({spec.polling.max_seconds:g})",
-        )
     if spec.state.url is not None and spec.state.dynamodb is not None:
         yield ("spec", "state"), "found both dynamodb and url; expected one of them"
     if (spec.credentials.mode == "existing") != (spec.credentials.secret_arn is not None):
@@ -51,6 +51,14 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
         seen.add(each.name)
     if spec.network is not None:
         yield from network_problems(spec.network, ("spec", "network"))
+
+
+def refused_settings(name: str, namespace: str, spec: SourceSpec) -> Iterator[Finding]:
+    """What the adapter would refuse at its start, as its own reader finds it, at the place in the manifest."""
+    made = placed(name, namespace, spec)
+    for problem in problems_of({variable: each.text for variable, each in made.items()}):
+        if not any(variable in _ELSEWHERE and variable not in made for variable in problem.variables):
+            yield next(made[variable].path for variable in problem.variables if variable in made), problem.text
 
 
 def network_problems(network: Network, path: Path) -> Iterator[Finding]:
@@ -119,6 +127,8 @@ def warnings(document: Document, spec: SourceSpec) -> Iterator[str]:
     if resources.claims:
         yield note(("spec", "adapterOverrides", "resources", "claims"), "not used here")
     for index, each in enumerate(overrides.env):
+        for line in unknown({each.name: each.value}):
+            yield document.problem(("spec", "adapterOverrides", "env", index, "name"), line)
         if each.value_from is not None:
             yield note(
                 ("spec", "adapterOverrides", "env", index, "valueFrom"),

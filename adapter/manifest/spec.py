@@ -104,12 +104,14 @@ TopicArn = Annotated[
         "arn:aws:sns:eu-central-1:123456789012:alarms",
     ),
 ]
-Duration = Annotated[
-    str,
-    like(
-        r"P(?=[0-9T])([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?", "an ISO 8601 duration", "PT0.2S"
-    ),
-]
+#: A fraction only in the last part, as adapter/config/durations.py reads it.
+_PART = r"[0-9]{1,9}([.,][0-9]{1,9})?"
+_DURATION = (
+    r"P(?=[0-9T])(?!.*[.,][0-9]+[WDHM].*[0-9])"
+    rf"({_PART}W|({_PART}D)?(T(?=[0-9])({_PART}H)?({_PART}M)?({_PART}S)?)?)"
+)
+Duration = Annotated[str, like(_DURATION, "an ISO 8601 duration", "PT0.2S")]
+PositiveDuration = Annotated[str, like(rf"(?=.*[1-9]){_DURATION}", "an ISO 8601 duration longer than nothing", "PT30S")]
 Uri = Annotated[str, like(r"[^\s]+", "an http or https address", "https://example.com/events")]
 EnvName = Annotated[str, like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", "LOG_LEVEL")]
 Quantity = (
@@ -126,7 +128,6 @@ Quantity = (
 )
 Region = Annotated[str, like(_REGION, "an AWS region", "eu-central-1")]
 Text = Annotated[str, Meta(min_length=1, extra={"expected": "a text that is not empty"})]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -241,9 +242,9 @@ class AdapterOverrides(Spec, frozen=True, kw_only=True):
 class Polling(Spec, frozen=True, kw_only=True):
     """How often Cognito is asked."""
 
-    max_rps: Annotated[float, Meta(gt=0, le=1000, description="ListUsers requests a second, all together.")] = 10
-    min_seconds: Annotated[float, Meta(gt=0, le=86_400, description="Shortest pause between sweeps.")] = 1
-    max_seconds: Annotated[float, Meta(gt=0, le=86_400, description="Longest pause, when nothing changes.")] = 32
+    max_rps: Annotated[float, Meta(ge=0.1, le=1000, description="ListUsers requests a second, all together.")] = 10
+    min_seconds: Annotated[float, Meta(ge=0.01, le=86_400, description="Shortest pause between sweeps.")] = 1
+    max_seconds: Annotated[float, Meta(ge=0.01, le=86_400, description="Longest pause, when nothing changes.")] = 32
 
 
 class Batch(Spec, frozen=True, kw_only=True):
@@ -262,7 +263,7 @@ class Delivery(Spec, frozen=True, kw_only=True):
     retry: Annotated[int, Meta(ge=0, le=1000)] = 3
     backoff_policy: Literal["linear", "exponential"] = "exponential"
     backoff_delay: Duration = "PT0.2S"
-    timeout: Duration | None = None
+    timeout: PositiveDuration | None = None
     retry_after_max: Duration | None = None
     dead_letter_sink: Sink | None = None
     headers_secret_arn: SecretArn | None = None

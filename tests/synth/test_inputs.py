@@ -34,16 +34,19 @@ def problems(*documents: dict[str, Any]) -> list[str]:
             "spec.adapterOverrides.env[0].name",
         ),
         (
-            {"adapterOverrides": {"env": [{"name": "DELIVERY_HEADERS", "value": "x"}]}},
+            {"adapterOverrides": {"env": [{"name": "DELIVERY_HEADERS", "value": "{}"}]}},
             "spec.adapterOverrides.env[0].name",
         ),
         (
             {"adapterOverrides": {"env": [{"name": "OTEL_EXPORTER_OTLP_HEADERS", "value": "x"}]}},
             "spec.adapterOverrides.env[0].name",
         ),
-        ({"adapterOverrides": {"env": [{"name": "STATE_URL", "value": "x"}]}}, "spec.adapterOverrides.env[0].name"),
         (
-            {"adapterOverrides": {"env": [{"name": "DELIVERY_DEAD_LETTER_SINK", "value": "x"}]}},
+            {"adapterOverrides": {"env": [{"name": "STATE_URL", "value": "sqlite:///x"}]}},
+            "spec.adapterOverrides.env[0].name",
+        ),
+        (
+            {"adapterOverrides": {"env": [{"name": "DELIVERY_DEAD_LETTER_SINK", "value": "stdout:"}]}},
             "spec.adapterOverrides.env[0].name",
         ),
     ],

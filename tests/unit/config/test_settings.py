@@ -220,3 +220,31 @@ def test_a_file_that_can_have_no_such_name_is_no_sink(text: str) -> None:
 def test_an_address_that_two_readers_of_urls_understand_differently_is_no_sink() -> None:
     (found,) = problems(K_SINK="http://internal\\:topsecret@sink.example/")
     assert "topsecret" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("POLL_MAX_SECOND", "POLL_MAX_SECONDS"),
+        ("METRICS_PORT", ""),
+        ("COGNITO_READ_TIMEOUT", "COGNITO_READ_TIMEOUT_SECONDS"),
+    ],
+)
+def test_a_variable_that_is_none_of_ours_is_named_at_start(name: str, near: str) -> None:
+    (line,) = config.load({**LEAST, name: "s3cret"}).ignored
+    assert line.startswith(f"{name} is ignored: ")
+    assert near in line
+    assert "s3cret" not in line
+    assert line in config.remarks({**LEAST, name: "s3cret"})
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_mistake() -> None:
+    links = {
+        "EVENTS_SERVICE_HOST": "10.0.0.1",
+        "EVENTS_SERVICE_PORT": "80",
+        "EVENTS_SERVICE_PORT_HTTP": "80",
+        "EVENTS_PORT": "tcp://10.0.0.1:80",
+        "EVENTS_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "EVENTS_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    assert config.load({**LEAST, **links, "HOME": "/"}).ignored == ()

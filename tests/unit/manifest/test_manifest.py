@@ -124,7 +124,7 @@ spec:
         ["source.yaml:11", "document 1", "spec.credentials.recoveryWindowDays"],
     ]
     assert found[1].endswith("(did you mean sink?)")
-    assert found[4].endswith("found 0; expected a number above 0 and at most 1000")
+    assert found[4].endswith("found 0; expected a number at least 0.1 and at most 1000")
     assert found[8].endswith("found '1s'; expected an ISO 8601 duration, for example PT0.2S")
 
 
