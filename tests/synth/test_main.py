@@ -55,35 +55,3 @@ def test_the_composition_root_is_short_and_importing_it_does_nothing() -> None:
     assert len(text.splitlines()) <= 60
     allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Expr, ast.If)
     assert all(isinstance(node, allowed) for node in ast.parse(text).body)
-
-
-def test_only_one_file_imports_cdktf_and_its_provider() -> None:
-    files = [
-        *ROOT.glob("*.py"),
-        *(file for name in ("adapter", "iam", "plan_review", "stacks") for file in (ROOT / name).rglob("*.py")),
-    ]
-    importing = {
-        str(file.relative_to(ROOT))
-        for file in files
-        for node in ast.walk(ast.parse(file.read_text()))
-        for module in _imported(node)
-        if module.split(".")[0] in {"cdktf", "constructs", "cdktf_cdktf_provider_aws"}
-    }
-    assert importing == {"stacks/bindings.py"}
-
-
-def test_the_adapter_never_imports_the_stacks() -> None:
-    for file in (ROOT / "adapter").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            assert not {module.split(".")[0] for module in _imported(node)} & {
-                "stacks",
-                "plan_review",
-                "iam",
-                "demo",
-            }, file
-
-
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -47,10 +47,19 @@ def test_no_module_imports_another_in_a_circle() -> None:
     assert left == {}
 
 
-def test_one_file_imports_cdktf() -> None:
+def _importing(modules: str) -> list[str]:
+    """The files of the programs that import one of these modules: a regular expression."""
     files = [path for program in PROGRAMS for path in [*ROOT.glob(f"{program}.py"), *(ROOT / program).rglob("*.py")]]
-    found = [path for path in files if re.search(r"^\s*(from|import) cdkt[fn]", path.read_text(), re.MULTILINE)]
-    assert [path.relative_to(ROOT).as_posix() for path in found] == ["stacks/bindings.py"]
+    line = re.compile(rf"^\s*(from|import) ({modules})\b", re.MULTILINE)
+    return [path.relative_to(ROOT).as_posix() for path in files if line.search(path.read_text())]
+
+
+def test_one_file_imports_cdktf() -> None:
+    assert _importing("cdkt[fn]\\w*|constructs") == ["stacks/bindings.py"]
+
+
+def test_no_program_imports_what_tests_and_develops_it() -> None:
+    assert _importing("emulator|demo|tools|tests|benchmarks") == []
 
 
 @pytest.mark.parametrize("document", tables.documents(), ids=lambda path: path.name)
