@@ -30,8 +30,8 @@ test: .test-tools ## Run all tests, real deployments to the emulated AWS among t
 	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: thorough
-thorough: tools ## Run the combinations that `make test` leaves out, for they take long and resemble what it runs
-	@$(RUN) python -m pytest -n $(WORKERS) -m thorough $(TESTS)
+thorough: .thorough-tools ## Run the combinations that `make test` leaves out, for they take long and resemble what it runs
+	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile -m thorough $(TESTS)
 
 .PHONY: fuzz
 fuzz: tools ## Try 100,000 odd inputs on every parser of outside input (4 minutes on 2 cores): make fuzz INPUTS=2000
@@ -120,11 +120,13 @@ clean: ## Remove everything that was fetched or made
 	@rm -rf .tools .demo cdktf.out .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: .python .test-tools .docs-tools
+.PHONY: .python .test-tools .thorough-tools .docs-tools
 .python:
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer, and finds none on PATH; \
 	install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 .test-tools: .python
-	@$(PYTHON) tools/setup/bootstrap.py checkov docs cdktn
+	@$(PYTHON) tools/setup/bootstrap.py checkov docs
+.thorough-tools: .python
+	@$(PYTHON) tools/setup/bootstrap.py cdktn
 .docs-tools: .python
 	@$(PYTHON) tools/setup/bootstrap.py --only docs

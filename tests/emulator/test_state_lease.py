@@ -61,7 +61,8 @@ def _dynalite() -> Iterator[str]:
         yield endpoint
 
 
-@pytest.fixture(params=["moto", "dynalite"])
+# Leases take their seconds; what differs between the two is in the contract tests of test_state_dynamodb.py.
+@pytest.fixture(params=["moto", pytest.param("dynalite", marks=pytest.mark.thorough)])
 def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of an empty table."""
     if request.param == "moto":

@@ -1,4 +1,7 @@
-"""cdktf's successor, cdktn: the same app, with only stacks/bindings.py changed. The decision is docs/adr/0008."""
+"""cdktf's successor, cdktn: the same app, with only stacks/bindings.py changed. The decision is docs/adr/0008.
+
+`make thorough` has the successor fetched and runs them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ import pytest
 from tests.synth.conftest import Synth
 from tests.synth.support import manifest
 from tests.synth.test_stacks import FULL
+
+pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).resolve().parents[2]
 BINDINGS = ROOT / "stacks/bindings.py"
