@@ -16,8 +16,7 @@ def test_the_guide_is_what_the_commands_print_now(aws: EmulatedAws, monkeypatch:
     assert rewritten(text, aws) == text, "run `python -m demo.credentials_guide`"
 
 
-def test_the_guide_shows_every_command_and_its_options() -> None:
+def test_the_guide_shows_every_command() -> None:
     text = GUIDE.read_text(encoding="utf-8")
     for command in main.commands:
-        assert f"$ python -m iam {command} " in text
-        assert f"$ python -m iam {command} --help" in text
+        assert f"$ python -m iam {command}" in text
