@@ -16,8 +16,9 @@ from adapter.events.builder import EventBuilder
 from adapter.model import Event, Kind
 from adapter.observability.health import Health
 from adapter.observability.metrics import Metrics
-from adapter.pipeline.service import Pace, Service
-from adapter.pipeline.sweep import Rules
+from adapter.pipeline.outbox import Outbox
+from adapter.pipeline.service import Observers, Pace, Service
+from adapter.pipeline.sweep import Rules, Sweeper
 from adapter.runtime.app import lister_of
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
@@ -99,16 +100,14 @@ def _snapshot(server: RemoteCognito, url: str, mode: ContentMode, users: int) ->
         stack.callback(target.close)
         stop = Shutdown()
         metrics = Metrics(source=str(POOL))
+        delivery = Delivery(target, RetryPolicy(), batch=Batching(target.max_batch, 0.1), held=store.held)
+        outbox = Outbox(store, delivery, EventBuilder(pool=POOL), metrics)
+        lister, detector = lister_of(pool, limiter, stop, metrics), Detector(pool_arn=str(POOL))
         service = Service(
-            scanner=lister_of(pool, limiter, stop, metrics),
-            store=store,
-            courier=Delivery(target, RetryPolicy(), batch=Batching(target.max_batch, 0.1), held=store.held),
-            builder=EventBuilder(pool=POOL),
-            detector=Detector(pool_arn=str(POOL)),
-            rules=Rules(initial="snapshot"),
+            Sweeper(lister, store, outbox, detector, Rules(initial="snapshot"), shutdown=stop),
+            outbox,
             pace=Pace(),
-            health=Health(),
-            metrics=metrics,
+            observers=Observers(health=Health(), metrics=metrics),
             shutdown=stop,
         )
         told: list[bool] = []

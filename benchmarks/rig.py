@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,15 +11,15 @@ import botocore.session
 
 from adapter.arn import PoolArn, parse_pool_arn
 from adapter.changes.detector import Detector
-from adapter.clock import SYSTEM_CLOCK
+from adapter.clock import Shutdown
 from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.delivery import Result
 from adapter.events.builder import EventBuilder
 from adapter.model import Event
 from adapter.observability.metrics import Metrics
-from adapter.pipeline.outbox import Ledger
-from adapter.pipeline.sweep import Rules, Sweeper
+from adapter.pipeline.outbox import Outbox
+from adapter.pipeline.sweep import Rules, Sweep, Sweeper
 from adapter.runtime.app import lister_of
 from adapter.state.base import Store
 from adapter.state.factory import open_store
@@ -79,38 +79,28 @@ def open_state(path: Path) -> Iterator[Store]:
         store.close()
 
 
-def sweeper(
-    pool: CognitoUserPool, limiter: RateLimiter, store: Store, on_page: Callable[[], bool] = lambda: True
-) -> Sweeper:
+def sweeper(pool: CognitoUserPool, limiter: RateLimiter, store: Store) -> Sweeper:
     """What the service sweeps with; always one listing, whatever the latency that is measured here."""
     metrics = Metrics(source=str(POOL), namespace="benchmarks", name="benchmarks", component="benchmarks")
-    lister = lister_of(pool, limiter, threading.Event(), metrics)
-    ledger = Ledger(
-        store,
-        NoCourier(),
-        EventBuilder(pool=POOL, attributes=None, extensions={}),
-        metrics,
-        clock=SYSTEM_CLOCK,
-        should_stop=lambda: False,
-    )
-    return Sweeper(
-        lister,
-        store,
-        ledger,
-        Detector(pool_arn=str(POOL)),
-        Rules(),
-        clock=SYSTEM_CLOCK,
-        on_page=lambda _: on_page(),
-    )
+    stop = Shutdown()
+    outbox = Outbox(store, NoCourier(), EventBuilder(pool=POOL, attributes=None, extensions={}), metrics)
+    detector = Detector(pool_arn=str(POOL))
+    return Sweeper(lister_of(pool, limiter, stop, metrics), store, outbox, detector, Rules(), shutdown=stop)
+
+
+def swept(found: Sweeper) -> Sweep:
+    """A sweep, to its end."""
+    sweep = found.sweep()
+    deque(sweep, maxlen=0)
+    return sweep
 
 
 @contextmanager
-def known_pool(path: Path, on_page: Callable[[], bool] = lambda: True) -> Iterator[Sweeper]:
-    """A sweeper that knows the whole pool already; it was called for every page of that, too."""
+def known_pool(path: Path) -> Iterator[Sweeper]:
+    """A sweeper that knows the whole pool already."""
     with ExitStack() as stack:
         pool, limiter = stack.enter_context(user_pool())
         store = stack.enter_context(open_state(path))
-        found = sweeper(pool, limiter, store, on_page)
-        baseline = found.sweep()
-        assert baseline.complete
+        found = sweeper(pool, limiter, store)
+        assert swept(found).complete
         yield found

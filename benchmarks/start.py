@@ -130,7 +130,7 @@ def _memory_mb(name: str) -> float:
 def _as_the_adapter(what: str, path: Path) -> dict[str, float]:
     """What the adapter does until its first request; `sweep` goes on with a whole one."""
     from adapter.runtime.app import GC_THRESHOLDS
-    from benchmarks.rig import open_state, sweeper, user_pool
+    from benchmarks.rig import open_state, sweeper, swept, user_pool
 
     gc.set_threshold(*GC_THRESHOLDS)
 
@@ -139,7 +139,7 @@ def _as_the_adapter(what: str, path: Path) -> dict[str, float]:
         ready_at = time.time()
         rss_mb = _memory_mb("VmRSS")
         if what != "open":
-            outcome = found.sweep()
+            outcome = swept(found)
             assert outcome.complete
             assert outcome.changes == 0
     return {

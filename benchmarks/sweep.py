@@ -15,7 +15,7 @@ from adapter.pipeline.sweep import Sweeper
 from benchmarks.learnt import state_of
 from benchmarks.limit import Limit
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, alternate, cpu_seconds, pin, ratios, say
-from benchmarks.rig import POOL, known_pool
+from benchmarks.rig import POOL, known_pool, swept
 from tests.fake_cognito import RemoteCognito
 
 #: Users of one measured sweep: enough that a round takes about a second.
@@ -41,7 +41,7 @@ def run(options: Options) -> list[Figure]:
         stack.callback(limit.close)
 
         def sweep() -> None:
-            outcome = ours.sweep()
+            outcome = swept(ours)
             assert outcome.complete
             assert outcome.changes == 0
 
@@ -108,29 +108,24 @@ def growth(options: Options) -> list[Figure]:
     part = biggest // PARTS
     costs: dict[int, list[float]] = {size: [] for size in (*small, biggest)}
     sweepers: dict[int, Sweeper] = {}
-    seen, begun = 0, 0.0
-
-    def on_page() -> bool:
-        nonlocal seen, begun
-        seen += PAGE
-        if seen >= part and len(sweepers) == len(costs):
-            costs[biggest].append((time.process_time() - begun) / seen * 1e6)
-            for size in small:
-                times = part // size
-                seconds = cpu_seconds(lambda size=size, times=times: [sweepers[size].sweep() for _ in range(times)])  # type: ignore[misc]  # mypy can't infer a lambda with defaults
-                costs[size].append(seconds / times / size * 1e6)
-            seen, begun = 0, time.process_time()
-        return True
 
     with ExitStack() as stack:
         for size in costs:
             server = stack.enter_context(RemoteCognito(users=size, synthetic=True, cpu=SERVER_CPU))
             os.environ.update(server.environment())
-            pool = known_pool(state_of(size), on_page) if size == biggest else known_pool(state_of(size))
-            sweepers[size] = stack.enter_context(pool)
+            sweepers[size] = stack.enter_context(known_pool(state_of(size)))
         say(f"growth: sweeps of {', '.join(f'{size:,}' for size in costs)} users")
         seen, begun = 0, time.process_time()
-        sweepers[biggest].sweep()
+        for _ in sweepers[biggest].sweep():
+            seen += PAGE
+            if seen < part:
+                continue
+            costs[biggest].append((time.process_time() - begun) / seen * 1e6)
+            for size in small:
+                times = part // size
+                seconds = cpu_seconds(lambda size=size, times=times: [swept(sweepers[size]) for _ in range(times)])  # type: ignore[misc]  # mypy can't infer a lambda with defaults
+                costs[size].append(seconds / times / size * 1e6)
+            seen, begun = 0, time.process_time()
     medians = [statistics.median(values) for values in costs.values()]
     return [
         Figure(

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from adapter.log import Action
 from adapter.terminal import count, duration
@@ -55,6 +55,15 @@ def describe(sight: Sight) -> str:
     elif not sight.whole:
         parts.append(f"{duration(sight.seconds)} so far, the pool's size is not known yet")
     return ", ".join(parts)
+
+
+class SeenUsers(Protocol):
+    """Counts the users whom the sweep has seen so far, which costs something."""
+
+    @property
+    def seen(self) -> int:
+        """How many."""
+        ...
 
 
 class Progress:
@@ -101,15 +110,15 @@ class Progress:
         self._past.clear()
         self._past.append((now_s, 0, 0))
 
-    def page(self, users: Callable[[], int]) -> None:
-        """A page arrived; `users` counts those who were seen, and is asked only when it is time to look."""
+    def page(self, index: SeenUsers) -> None:
+        """A page arrived; `index` counts those who were seen, and is asked only when it is time to look."""
         if not self._watching:
             return
         self._pages += 1
         now_s = self._clock()
         if now_s >= self._look_at_s:
             self._look_at_s = now_s + LOOK_S
-            self._look(now_s, users())
+            self._look(now_s, index.seen)
 
     def end(self, *, complete: bool) -> None:
         """The sweep ended, `complete` or not."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from adapter.changes.detector import Detector
-from adapter.clock import Clock
+from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito.base import Page
 from adapter.cognito.lookups import LookUp, Presence
 from adapter.cognito.pause import Pause
@@ -24,7 +24,7 @@ from adapter.cognito.scanner import Scanner
 from adapter.errors import CognitoError
 from adapter.log import Action
 from adapter.model import KnownUser
-from adapter.pipeline.outbox import Entry, Ledger
+from adapter.pipeline.outbox import Entry, Outbox
 from adapter.state.base import Store
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ _Missing = tuple[int, KnownUser]
 class DeletionsOutcome:
     """What came of a look at who is missing.
 
-    `changes` were reported, users found by look-ups included. `waiting` users are not decided on. `again`: for some of
+    `changes` were reported. `waiting` users are not decided on. `again`: for some of
     them the next complete sweep should come soon.
     """
 
@@ -100,34 +100,31 @@ class Deletions:
     Args:
         scanner: looks users up.
         store: the state; only read here.
-        ledger: takes what is found.
+        outbox: takes what is found.
         detector: makes changes.
         max_percent: EVENTS_DELETED_MAX_PERCENT: if more users are missing at once, two sweeps must agree.
+        shutdown: ends the look-ups early.
         clock: tells the time.
-        take: compares the users of a page with what is known; returns how many changes it found.
-        on_page: called after every answer; False: stop.
     """
 
     def __init__(
         self,
         scanner: Scanner,
         store: Store,
-        ledger: Ledger,
+        outbox: Outbox,
         detector: Detector,
         *,
         max_percent: float,
-        clock: Clock,
-        take: Callable[[Page], int],
-        on_page: Callable[[], bool],
+        shutdown: Shutdown,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._scanner = scanner
         self._store = store
-        self._ledger = ledger
+        self._outbox = outbox
         self._detector = detector
         self._max_percent = max_percent
         self._clock = clock
-        self._take = take
-        self._on_page = on_page
+        self._shutdown = shutdown
         #: Rows that were missing from the complete sweep before, ascending.
         self._missing_before = array("L")
         #: Rows that sweeps miss although a look-up found the user, with the number of the sweep after which it did.
@@ -143,33 +140,35 @@ class Deletions:
 
     def begin_sweep(self) -> None:
         """A sweep begins, and who was seen is forgotten: whoever was seen since the last sweep is not missing."""
-        index = self._ledger.index
+        index = self._outbox.index
         self._missing_before = array("L", (row for row in self._missing_before if not index.is_seen(row)))
 
-    def after_sweep(self) -> DeletionsOutcome:
+    def after_sweep(self, outcome: DeletionsOutcome) -> Iterator[Page | None]:
         """A sweep is complete: find out about the users whom it did not show.
+
+        Yields:
+            After each answer a page of users to compare with what is known, or None: it showed none.
 
         Raises:
             CognitoError, StoreUnavailableError, LeaseLostError: it ended early; who was not decided on waits.
         """
-        rows = array("L", self._ledger.index.unseen())
+        rows = array("L", self._outbox.index.unseen())
         before, self._missing_before = self._missing_before, rows
         self._sweeps += 1
         oldest = self._sweeps - PROOF_SWEEPS
         self._unlisted = {row: sweep for row, sweep in self._unlisted.items() if sweep >= oldest and _holds(rows, row)}
         self._under_way.clear()
         self._gone.clear()  # what is left of a step that was cut off is no longer proof
-        outcome = DeletionsOutcome(waiting=len(rows))
+        outcome.waiting = len(rows)
         try:
-            self._decide(rows, before, outcome)
+            yield from self._decide(rows, before, outcome)
         except CognitoError:
             self._report(outcome)
             raise
         finally:
-            self._ledger.note_waiting(outcome.waiting)
-        return outcome
+            self._outbox.note_waiting(outcome.waiting)
 
-    def _decide(self, rows: array[int], before: array[int], outcome: DeletionsOutcome) -> None:
+    def _decide(self, rows: array[int], before: array[int], outcome: DeletionsOutcome) -> Iterator[Page | None]:
         unlisted = sorted(self._unlisted)
         found_before = frozenset(unlisted)
         new = [row for row in self._released(rows, before, outcome) if row not in self._unlisted]
@@ -177,9 +176,10 @@ class Deletions:
         trusted = self._distrust.is_over(self._sweeps)
         affordable = self._scanner.lookups_affordable
         chosen = plan(new, agreed, unlisted, affordable=affordable, trusted=trusted, after=self._last_row)
-        self._ledger.note_waiting(outcome.waiting)
-        answers = self._look_up(chosen.look_up, outcome)
-        if answers is None:
+        self._outbox.note_waiting(outcome.waiting)
+        answers: dict[int, Presence] = {}
+        yield from self._look_up(chosen.look_up, answers, outcome)
+        if self._shutdown.is_set():
             return
         undecided = {row for row, presence in answers.items() if presence is Presence.UNDECIDED}
         by_sweeps = {*chosen.by_sweeps, *(row for row in agreed if row in undecided)}
@@ -195,40 +195,40 @@ class Deletions:
         by_sweeps -= answers.keys() - undecided
         for row, known in self._missing_users(sorted(by_sweeps), outcome):
             self._confirm(row, known, outcome)
-            if not self._gone and not self._on_page():
-                return
+            if not self._gone:
+                yield None
+                if self._shutdown.is_set():
+                    return
         self._report(outcome)
         unlisted_waiting = sum(row not in answers for row in self._unlisted)
         outcome.again = outcome.again or outcome.waiting > unlisted_waiting
 
-    def _look_up(self, rows: Sequence[int], outcome: DeletionsOutcome) -> dict[int, Presence] | None:
-        """Look users up and act on what is found; returns the answers by row, None: it is time to stop."""
-        answers: dict[int, Presence] = {}
+    def _look_up(
+        self, rows: Sequence[int], answers: dict[int, Presence], outcome: DeletionsOutcome
+    ) -> Iterator[Page | None]:
+        """Look users up and act on what is found; the answers go into `answers` by row, until it is time to stop."""
         missing = list(self._missing_users(rows, outcome))
         for result in self._scanner.look_up([LookUp(known.username, known.sub) for _, known in missing]):
             if isinstance(result, Page):
-                outcome.changes += self._take(result)
+                yield result
             else:
                 row, known = missing[result.number]
                 answers[row] = result.presence
                 self._last_row = row
-                if result.users:
-                    outcome.changes += self._take(Page(users=result.users))
+                yield Page(users=result.users) if result.users else None
                 if result.presence is Presence.PRESENT:
                     self._unlisted[row] = self._sweeps
                     outcome.waiting -= 1
                 elif result.presence is Presence.ABSENT:
                     self._unlisted.pop(row, None)
                     self._confirm(row, known, outcome)
-            if not self._on_page():
-                self._report(outcome)
-                return None
+            if self._shutdown.is_set():
+                break
         self._report(outcome)
-        return answers
 
     def _released(self, rows: array[int], before: array[int], outcome: DeletionsOutcome) -> Sequence[int]:
         """Those of the missing rows that may be deleted: when they are many, only what two sweeps agree on."""
-        known = len(self._ledger.index)
+        known = len(self._outbox.index)
         many = len(rows) * 100 > self._max_percent * known or len(rows) == known
         if not rows or not many:
             self._holding = False
@@ -262,7 +262,7 @@ class Deletions:
                     outcome.waiting -= 1
 
     def _is_under_way(self, known: KnownUser) -> bool:
-        return self._ledger.busy(known.username) or self._ledger.resting(known.username, b"")
+        return self._outbox.is_busy(known.username) or self._outbox.is_backing_off(known.username, b"")
 
     def _confirm(self, row: int, known: KnownUser, outcome: DeletionsOutcome) -> None:
         """This user is gone: report it, together with others."""
@@ -277,19 +277,19 @@ class Deletions:
     def _report(self, outcome: DeletionsOutcome) -> None:
         """Report the users who are gone."""
         gone, self._gone = self._gone, []
-        self._ledger.note_waiting(outcome.waiting)
-        # While some were looked for, events of others were settled: whose row is no longer what was read then, is left
-        # to the next sweep.
+        self._outbox.note_waiting(outcome.waiting)
+        # While some were looked for, events of others were confirmed: whose row is no longer what was read then is
+        # left to the next sweep.
         stored = dict(self._store.rows(sorted(row for row, _ in gone)))
         gone = [(row, known) for row, known in gone if stored.get(row) == known]
         if not gone:
             return
         if not self._detector.report_deletions:
-            self._ledger.forget(gone)
+            self._outbox.forget(gone)
             return
         now_ms = self._clock.wall_ms()
         entries = [Entry(finding=self._detector.gone(known, now_ms), row=row, stored=known) for row, known in gone]
-        self._ledger.record(entries)
+        self._outbox.record(entries)
         outcome.changes += len(entries)
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Final
 
-from adapter.changes.detector import Detector
 from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
-from adapter.cognito.base import Page
-from adapter.cognito.scanner import Scanner
 from adapter.errors import CognitoError, StoreUnavailableError
-from adapter.events.builder import EventBuilder
 from adapter.line_writer import line_writer
 from adapter.log import Action
 from adapter.observability.emf import Emf
@@ -21,9 +18,8 @@ from adapter.observability.metrics import Metrics
 from adapter.observability.progress import Progress
 from adapter.observability.tracing.base import NO_TRACES, Traces
 from adapter.pipeline.backoff import PollBackoff
-from adapter.pipeline.outbox import Courier, Ledger
-from adapter.pipeline.sweep import Outcome, Rules, Sweeper
-from adapter.state.base import Store
+from adapter.pipeline.outbox import Outbox
+from adapter.pipeline.sweep import Sweep, Sweeper
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +31,8 @@ ONCE_PATIENCE_S: Final = 30.0
 REMIND_S: Final = 300.0
 #: The longest wait without a sign of life, in seconds.
 _SLICE_S: Final = 1.0
+#: How long to wait for room in the delivery's queue before the heartbeat and the stop are looked at, in seconds.
+_SUBMIT_WAIT_S: Final = 0.2
 #: The longest pause after a page while the sink is down, in seconds.
 _PAUSE_MAX_S: Final = 5.0
 
@@ -48,66 +46,51 @@ class Pace:
     emf: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observers:
+    """Who is informed of what goes on: probes, counters, the progress of the first sweep, traces."""
+
+    health: Health
+    metrics: Metrics
+    progress: Progress = field(default_factory=Progress)
+    traces: Traces = NO_TRACES
+
+
 class Service:
     """Reports the changes of one user pool. Everything happens in the thread that calls `run` or `run_once`.
 
     Args:
-        scanner: reads the pool; its listings end early once `shutdown` is set.
-        store: the open state; not closed here.
-        courier: delivers events; closed at the end.
-        builder: makes events.
-        detector: finds changes.
-        rules: how the first sweep and missing users are treated.
+        sweeper: reads the pool a page at a time, and records what changed.
+        outbox: delivers what was recorded; closed at the end.
         pace: how often to sweep.
-        health: told how things are.
-        metrics: counts.
+        observers: informed of what goes on.
         shutdown: set when the adapter is to stop.
-        progress: shows how far the first sweep is.
-        traces: told of cycles, sweeps and pages.
         clock: tells the time.
     """
 
     def __init__(
         self,
+        sweeper: Sweeper,
+        outbox: Outbox,
         *,
-        scanner: Scanner,
-        store: Store,
-        courier: Courier,
-        builder: EventBuilder,
-        detector: Detector,
-        rules: Rules,
         pace: Pace,
-        health: Health,
-        metrics: Metrics,
+        observers: Observers,
         shutdown: Shutdown,
-        progress: Progress | None = None,
-        traces: Traces = NO_TRACES,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._courier = courier
+        self._sweeper = sweeper
+        self._outbox = outbox
         self._pace = pace
-        self._health = health
-        self._metrics = metrics
-        self._emf = Emf(metrics, line_writer(sys.stdout)) if pace.emf else None
+        self._health = observers.health
+        self._metrics = observers.metrics
+        self._progress = observers.progress
+        self._traces = observers.traces
+        self._emf = Emf(observers.metrics, line_writer(sys.stdout)) if pace.emf else None
         self._shutdown = shutdown
-        self._progress = progress if progress is not None else Progress()
-        self._traces = traces
-        self._pages = 0
-        self._paged_at = 0.0
         self._clock = clock
+        self._paged_at = 0.0
         self._fault = ""
         self._fault_at = 0.0
-        self._ledger = Ledger(store, courier, builder, metrics, clock=clock, should_stop=self._stop_waiting)
-        self._sweeper = Sweeper(
-            scanner,
-            store,
-            self._ledger,
-            detector,
-            rules,
-            clock=clock,
-            on_page=self._answered,
-        )
-        metrics.users = len(self._ledger.index)
 
     def run(self) -> None:
         """Sweep until it is time to stop.
@@ -134,11 +117,11 @@ class Service:
         faulty.reset()
         if outcome.changes or outcome.again:
             idle.reset()
-        if self._wait(idle.next(), glance=True):
+        if self._wait(idle.next(), signups=True):
             idle.reset()
 
     def run_once(self) -> bool:
-        """One complete sweep, and every event settled. Deletions that need a second sweep get it.
+        """One complete sweep, and every event delivered. Deletions that need a second sweep get it.
 
         Returns:
             Whether everything is told: False when the sweep failed, was stopped, or an event stayed undelivered.
@@ -148,16 +131,16 @@ class Service:
             while True:
                 with self._traces.poll():
                     outcome = self._attempt()
-                    if outcome is None or not outcome.complete or not self._settle_all():
+                    if outcome is None or not outcome.complete or not self._confirm_all():
                         return False
-                if self._ledger.undelivered or not outcome.again:
-                    return not self._ledger.undelivered
+                if self._outbox.undelivered or not outcome.again:
+                    return not self._outbox.undelivered
         finally:
             self._close()
 
     # -- one sweep and its faults ----------------------------------------------------------------------------------
 
-    def _attempt(self) -> Outcome | None:
+    def _attempt(self) -> Sweep | None:
         """One sweep; None: it failed, and the reason is logged and known to `health`."""
         with self._traces.sweep():
             outcome = self._sweep()
@@ -165,15 +148,13 @@ class Service:
                 self._traces.swept(complete=outcome.complete, changes=outcome.changes)
             return outcome
 
-    def _sweep(self) -> Outcome | None:
+    def _sweep(self) -> Sweep | None:
         started = self._clock.monotonic()
         self._progress.begin()
-        self._pages = 0
-        self._paged_at = started
         complete = False
         try:
-            self._settle()
-            outcome = self._sweeper.sweep()
+            self._pump()
+            outcome = self._follow(self._sweeper.sweep())
             complete = outcome.complete
         except CognitoError as error:
             self._traces.sweep_failed(error.code)
@@ -187,7 +168,7 @@ class Service:
             self._progress.end(complete=complete)
         seconds = self._clock.monotonic() - started
         self._recovered()
-        self._metrics.swept("complete" if outcome.complete else "stopped", seconds, self._pages)
+        self._metrics.swept("complete" if outcome.complete else "stopped", seconds, outcome.pages)
         logger.log(
             logging.INFO if outcome.changes else logging.DEBUG,
             "Swept the pool" if outcome.complete else "The sweep was stopped",
@@ -218,94 +199,90 @@ class Service:
 
     # -- between pages and sweeps ----------------------------------------------------------------------------------
 
-    def _answered(self, page: Page | None) -> bool:
-        """After an answer, with its page if it is one of a whole sweep. False: stop."""
-        self._health.polled()
-        if page is not None:
-            self._traces.page(page)
-            self._pages += 1
-            self._progress.page(self._seen)
-        return self._keep_going()
-
-    def _seen(self) -> int:
-        return self._ledger.index.seen
-
-    def _keep_going(self) -> bool:
-        """After a page: book results; while the sink is down, wait as long as the page took. False: stop.
-
-        Sweeps go on at half their pace: an event of a user whose events the sink takes would prove that it works.
-        """
-        self._settle(lazy=True)
-        if self._courier.paused:
-            self._pause(self._clock.monotonic() - self._paged_at)
+    def _follow(self, sweep: Sweep) -> Sweep:
+        """Take the steps of a sweep to its end, and deliver after each of them."""
         self._paged_at = self._clock.monotonic()
-        return not self._stopping()
+        with closing(sweep):
+            for page in sweep:
+                self._health.polled()
+                if page is not None:
+                    self._traces.page(page)
+                    self._progress.page(self._outbox.index)
+                self._pump(lazy=True)
+                self._make_room()
+                self._slow_down()
+        self._pump(lazy=True)
+        self._make_room()
+        return sweep
 
-    def _pause(self, seconds: float) -> None:
-        """Book results for as long, or until the sink is back."""
-        until = self._clock.monotonic() + min(seconds, _PAUSE_MAX_S)
-        while self._courier.paused and not self._stopping() and (left_s := until - self._clock.monotonic()) > 0:
-            if self._ledger.unsettled:
-                self._settle(min(left_s, _SLICE_S))
-            else:
-                self._beat()
-                self._shutdown.wait(min(left_s, _SLICE_S))
+    def _make_room(self) -> None:
+        """Wait until the delivery's queue has taken everything: alive, however long a slow sink takes."""
+        while self._outbox.is_full and not self._shutdown.is_set():
+            self._health.polls_wait()
+            self._pump(_SUBMIT_WAIT_S, lazy=True)
 
-    def _settle(self, timeout_s: float = 0.0, *, lazy: bool = False) -> None:
-        """Book results, then examine who took the name of a deleted user."""
+    def _slow_down(self) -> None:
+        """While the sink is down, wait as long as the page took: sweeps go on at half their pace.
+
+        An event of a user whose events the sink takes would prove that it works.
+        """
+        until = self._clock.monotonic() + min(self._clock.monotonic() - self._paged_at, _PAUSE_MAX_S)
+        while (
+            self._outbox.sink_down and not self._shutdown.is_set() and (left_s := until - self._clock.monotonic()) > 0
+        ):
+            self._idle(min(left_s, _SLICE_S))
+        self._paged_at = self._clock.monotonic()
+
+    def _idle(self, seconds: float, pump_s: float = _SLICE_S) -> None:
+        """Deliver what is unconfirmed, or wait; for so long at most, of deliveries `pump_s`."""
+        if self._outbox.unconfirmed:
+            self._pump(min(seconds, pump_s))
+        else:
+            self._beat()
+            self._shutdown.wait(seconds)
+
+    def _pump(self, timeout_s: float = 0.0, *, lazy: bool = False) -> None:
+        """Deliver and confirm, then examine who took the name of a deleted user."""
         try:
-            successors = self._ledger.settle(timeout_s, lazy=lazy)
+            successors = self._outbox.pump(timeout_s, lazy=lazy)
         finally:
             self._beat()
         if successors:
             self._sweeper.examine(successors)
 
-    def _settle_all(self) -> bool:
+    def _confirm_all(self) -> bool:
         """Wait until no event is on its way. False: stopped, or out of patience with a sink that is down."""
-        while self._ledger.unsettled:
-            if self._stopping():
+        while self._outbox.unconfirmed:
+            if self._shutdown.is_set():
                 return False
             try:
-                self._settle(_SLICE_S)
+                self._pump(_SLICE_S)
             except StoreUnavailableError as error:
                 self._failed("state", "StoreUnavailable", str(error), self._clock.monotonic())
                 return False
         return True
 
-    def _wait(self, seconds: float, *, glance: bool = False) -> bool:
-        """Wait, with looks for new users if `glance`; returns whether they found any."""
+    def _wait(self, seconds: float, *, signups: bool = False) -> bool:
+        """Wait, with looks for new users if `signups`; returns whether they found any."""
         until = self._clock.monotonic() + seconds
         changes = 0
         while not self._shutdown.is_set() and (left_s := until - self._clock.monotonic()) > 0:
             try:
-                changes += self._sweeper.glance() if glance else 0
-                if self._ledger.unsettled:
-                    self._settle(min(left_s, _SLICE_S / 5))
-                else:
-                    self._beat()
-                    self._shutdown.wait(min(left_s, _SLICE_S))
+                changes += self._follow(self._sweeper.scan_signups()).changes if signups else 0
+                self._idle(min(left_s, _SLICE_S), _SLICE_S / 5)
             except StoreUnavailableError as error:
                 self._failed("state", "StoreUnavailable", str(error), self._clock.monotonic())
                 self._shutdown.wait(min(left_s, _SLICE_S))
         return changes > 0
 
-    def _stop_waiting(self) -> bool:
-        """Whether to stop, asked while the delivery's queue is full: alive, however long a slow sink takes."""
-        self._beat()
-        self._health.polls_wait()
-        return self._stopping()
-
-    def _stopping(self) -> bool:
-        """Whether to stop: told to, or (`run --once`) the sink has been down for too long."""
-        return self._shutdown.check(sink_down=self._courier.paused)
-
     def _beat(self) -> None:
         self._health.beat()
-        if self._courier.paused:
+        self._shutdown.check(sink_down=self._outbox.sink_down)
+        if self._outbox.sink_down:
             self._health.problem("sink", "it takes nobody's events; sweeps are slow until it does")
         else:
             self._health.well("sink")
-        undelivered = self._ledger.undelivered
+        undelivered = self._outbox.undelivered
         if undelivered:
             self._health.problem("deliveries", f"the events of {undelivered} users are undelivered and tried again")
         else:
@@ -315,6 +292,6 @@ class Service:
 
     def _close(self) -> None:
         logger.info("Stopping: what is on its way is finished", extra={"action": Action.STOPPING})
-        self._ledger.close(GRACE_S)
+        self._outbox.close(GRACE_S)
         if self._emf is not None:
             self._emf.write(now=True)

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from msgspec import structs
 
 from adapter.changes.detector import Detector, Phase, is_older, raw_digest
-from adapter.clock import Clock
+from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito.base import Page
 from adapter.cognito.decode import RawUsers, decode_user
 from adapter.cognito.scanner import Scanner
 from adapter.errors import CognitoError
 from adapter.log import Action
 from adapter.model import Change, User
-from adapter.pipeline.deletions import Deletions
-from adapter.pipeline.outbox import Entry, Ledger
+from adapter.pipeline.deletions import Deletions, DeletionsOutcome
+from adapter.pipeline.outbox import Entry, Outbox
 from adapter.state.base import Meta, Store
 
 logger = logging.getLogger(__name__)
@@ -41,12 +41,27 @@ META_PERIOD_MS = 30_000
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What came of a sweep. `again`: something waits for the next sweep, so it should come soon."""
+class Sweep:
+    """A sweep on its way: each step reads a page, compares it and records what changed. Then it is time to deliver.
 
-    complete: bool = False
+    `pages` and `changes` count so far. `complete`: the scan came to its end. `again`: something waits for the next
+    sweep, so it should come soon.
+
+    A step is the page that was read; None for one that is not of the whole pool: a look-up, a look for new users.
+    """
+
+    steps: Generator[Page | None] = field(init=False, repr=False)
+    pages: int = 0
     changes: int = 0
+    complete: bool = False
     again: bool = False
+
+    def __iter__(self) -> Iterator[Page | None]:
+        return self.steps
+
+    def close(self) -> None:
+        """End it early; nobody counts as missing."""
+        self.steps.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,41 +78,39 @@ class Sweeper:
     Args:
         scanner: reads the pool.
         store: the state; only read here, except for what it says of the pool as a whole.
-        ledger: takes what is found.
+        outbox: takes what is found.
         detector: finds changes.
         rules: how the first sweep and missing users are treated.
+        shutdown: ends a sweep early.
         clock: tells the time.
-        on_page: called after every answer, with the page if it is one of a whole sweep: collects results, waits while
-            the sink is down. False: stop.
     """
 
     def __init__(
         self,
         scanner: Scanner,
         store: Store,
-        ledger: Ledger,
+        outbox: Outbox,
         detector: Detector,
         rules: Rules,
         *,
-        clock: Clock,
-        on_page: Callable[[Page | None], bool],
+        shutdown: Shutdown,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._scanner = scanner
         self._store = store
-        self._ledger = ledger
+        self._outbox = outbox
         self._detector = detector
         self._rules = rules
+        self._shutdown = shutdown
         self._clock = clock
-        self._on_page = on_page
         self._deletions = Deletions(
             scanner,
             store,
-            ledger,
+            outbox,
             detector,
             max_percent=rules.deleted_max_percent,
+            shutdown=shutdown,
             clock=clock,
-            take=self._page,
-            on_page=lambda: on_page(None),
         )
         self._meta = store.meta()
         self._meta_saved_ms = 0
@@ -108,56 +121,69 @@ class Sweeper:
         #: Users who were shown in an older form than the one told, and the sweep that did so first.
         self._outdated: dict[str, tuple[bytes, int]] = {}
 
-    def sweep(self) -> Outcome:
-        """Read the whole pool once.
+    def sweep(self) -> Sweep:
+        """Read the whole pool once, a page at a time.
 
         Raises:
-            CognitoError, StoreUnavailableError, LeaseLostError: the sweep ended early; nobody counts as missing.
+            CognitoError, StoreUnavailableError, LeaseLostError: while it is iterated: the sweep ended early.
         """
-        outcome = Outcome()
+        sweep = Sweep()
+        sweep.steps = self._sweep(sweep)
+        return sweep
+
+    def scan_signups(self) -> Sweep:
+        """Look for new users between two sweeps. There are none to be found before the first one is complete.
+
+        Raises:
+            StoreUnavailableError, LeaseLostError: while it is iterated: the look ended early.
+        """
+        sweep = Sweep()
+        sweep.steps = self._scan_signups(sweep)
+        return sweep
+
+    def _sweep(self, sweep: Sweep) -> Generator[Page | None]:
         self._sweeps += 1
         recent = self._sweeps - 1
         self._outdated = {name: found for name, found in self._outdated.items() if found[1] >= recent}
         self._deletions.begin_sweep()
-        self._ledger.index.begin_sweep()
+        self._outbox.index.begin_sweep()
         asked_ms = self._clock.wall_ms()
         scan = self._scanner.scan()
         try:
             for page in scan:
                 if self._meta.baseline_started_ms is None:
                     self._begin(asked_ms, page.date_s)
-                outcome.changes += self._page(page)
-                if not self._on_page(page):
+                sweep.pages += 1
+                sweep.changes += self._page(page)
+                yield page
+                if self._shutdown.is_set():
                     break
         except CognitoError:
             self._flush()
             raise
         finally:
             scan.close()
-        outcome.changes += self._flush()
-        outcome.complete = scan.complete
-        if outcome.complete:
+        sweep.changes += self._flush()
+        sweep.complete = scan.complete
+        if sweep.complete:
             self._completed()
-            deletions = self._deletions.after_sweep()
-            outcome.changes += deletions.changes + self._flush()
-            outcome.again = deletions.again
-        outcome.again = outcome.again or bool(self._outdated)
-        return outcome
+            deletions = DeletionsOutcome()
+            for found in self._deletions.after_sweep(deletions):
+                sweep.changes += self._page(found) if found is not None else 0
+                yield None
+            sweep.changes += deletions.changes + self._flush()
+            sweep.again = deletions.again
+        sweep.again = sweep.again or bool(self._outdated)
 
-    def glance(self) -> int:
-        """Look for new users between two sweeps; returns how many changes were found. None before the first is done.
-
-        Raises:
-            StoreUnavailableError, LeaseLostError: the look ended early.
-        """
-        changes = 0
+    def _scan_signups(self, sweep: Sweep) -> Generator[Page | None]:
         if not self._meta.baseline_done:
-            return changes
+            return
         for page in self._scanner.glance():
-            changes += self._page(page)
-            if not self._on_page(None):
+            sweep.changes += self._page(page)
+            yield None
+            if self._shutdown.is_set():
                 break
-        return changes + self._flush()
+        sweep.changes += self._flush()
 
     def examine(self, users: Sequence[tuple[User, bytes]]) -> int:
         """Compare users with what is known of them, and record what is found.
@@ -180,22 +206,22 @@ class Sweeper:
         for username, (user, digest) in newest.items():
             row, stored = known.get(username, (None, None))
             if row is not None:
-                self._ledger.index.see(row)
-            if self._ledger.busy(username) or self._ledger.resting(username, digest):
+                self._outbox.index.see(row)
+            if self._outbox.is_busy(username) or self._outbox.is_backing_off(username, digest):
                 continue
             if stored is not None and is_older(user, stored) and self._was_just_overtaken(username, digest):
                 continue
             finding = self._detector.examine(user, digest, stored, phase, now_ms)
             if row is not None and stored is not None and finding == structs.replace(stored, digest=digest):
                 # Nothing but the JSON's bytes differ, as when attributes come in another order: no reason to write.
-                self._ledger.index.put_shown(row, digest, stored.digest)
+                self._outbox.index.put_shown(row, digest, stored.digest)
                 continue
             replaced = isinstance(finding, Change) and finding.after is None
             successor = (user, digest) if replaced else None
             entries.append(Entry(finding, row, stored, successor))
             changes += isinstance(finding, Change)
         if entries:
-            self._ledger.record(entries)
+            self._outbox.record(entries)
         return changes
 
     def _was_just_overtaken(self, username: str, digest: bytes) -> bool:
@@ -211,7 +237,7 @@ class Sweeper:
     # -- pages -----------------------------------------------------------------------------------------------------
 
     def _page(self, page: Page) -> int:
-        index = self._ledger.index
+        index = self._outbox.index
         whole = page.users.raw if isinstance(page.users, RawUsers) else None
         if whole is not None and index.recall(whole):
             return self._flush()
@@ -253,7 +279,7 @@ class Sweeper:
         if first or abs(now_ms - self._meta_saved_ms) >= META_PERIOD_MS:
             self._save(meta)
         if first:
-            users = len(self._ledger.index)
+            users = len(self._outbox.index)
             logger.info("The first sweep is complete", extra={"action": Action.BASELINE_DONE, "users": users})
 
     def _save(self, meta: Meta) -> None:

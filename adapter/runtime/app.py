@@ -34,10 +34,10 @@ from adapter.observability.progress import Progress
 from adapter.observability.prometheus import serve
 from adapter.observability.tracing.base import NO_TRACES, Traces
 from adapter.observability.tracing.start import start_traces
-from adapter.pipeline.outbox import Courier
+from adapter.pipeline.outbox import Courier, Outbox
 from adapter.pipeline.replay import Replay, Selection
-from adapter.pipeline.service import ONCE_PATIENCE_S, REMIND_S, Pace, Service
-from adapter.pipeline.sweep import Rules
+from adapter.pipeline.service import ONCE_PATIENCE_S, REMIND_S, Observers, Pace, Service
+from adapter.pipeline.sweep import Rules, Sweeper
 from adapter.runtime.credentials import PoolCredentials, service_session
 from adapter.runtime.signals import stop_on_signals
 from adapter.runtime.standby import Standby
@@ -243,18 +243,15 @@ def _service(
     """The loop that the settings describe, between what it works with."""
     progress = Progress(known=store.count(), whole=store.meta().baseline_done, show=status_line())
     metrics.first_sweep = progress.report
+    builder = EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions)
+    outbox = Outbox(store, courier, builder, metrics)
+    detector = Detector(pool_arn=str(settings.pool), report_deletions=settings.deleted)
+    rules = Rules(initial=settings.initial, deleted_max_percent=settings.deleted_max_percent)
     return Service(
-        scanner=lister,
-        progress=progress,
-        traces=traces,
-        store=store,
-        courier=courier,
-        builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
-        detector=Detector(pool_arn=str(settings.pool), report_deletions=settings.deleted),
-        rules=Rules(initial=settings.initial, deleted_max_percent=settings.deleted_max_percent),
+        Sweeper(lister, store, outbox, detector, rules, shutdown=stop),
+        outbox,
         pace=Pace(poll_min_s=settings.poll_min_s, poll_max_s=settings.poll_max_s, emf=settings.metrics_emf),
-        health=health,
-        metrics=metrics,
+        observers=Observers(health=health, metrics=metrics, progress=progress, traces=traces),
         shutdown=stop,
     )
 

@@ -23,8 +23,9 @@ from adapter.model import Event
 from adapter.observability.health import Health
 from adapter.observability.metrics import Metrics
 from adapter.observability.tracing.base import NO_TRACES, Traces
-from adapter.pipeline.service import Pace, Service
-from adapter.pipeline.sweep import Rules
+from adapter.pipeline.outbox import Outbox
+from adapter.pipeline.service import Observers, Pace, Service
+from adapter.pipeline.sweep import Rules, Sweeper
 from adapter.runtime.app import lister_of
 from adapter.sinks.base import Delivered, Failed, Outcome, Sink
 from adapter.state.sqlite.store import SqliteStore
@@ -151,17 +152,15 @@ class Rig:
         self.limiter = limiter = RateLimiter(options.get("max_rps", 10_000.0), clock=clock, sleep=sleep)
         lister = lister_of(pool, limiter, self.stop, self.metrics, self.store, (0.01, 0.02, 0.05, 0.1))
         lister._clock = clock
+        builder = EventBuilder(pool=parse_pool_arn(arn))
+        detector = Detector(pool_arn=arn, report_deletions=options.get("deleted", True))
+        rules = Rules(initial=options.get("initial", "baseline"), deleted_max_percent=options.get("percent", 100))
+        outbox = Outbox(self.store, traces.courier(delivery), builder, self.metrics, clock=self.clock)
         self.service = Service(
-            scanner=lister,
-            store=self.store,
-            courier=traces.courier(delivery),
-            traces=traces,
-            builder=EventBuilder(pool=parse_pool_arn(arn)),
-            detector=Detector(pool_arn=arn, report_deletions=options.get("deleted", True)),
-            rules=Rules(initial=options.get("initial", "baseline"), deleted_max_percent=options.get("percent", 100)),
+            Sweeper(lister, self.store, outbox, detector, rules, shutdown=self.stop, clock=self.clock),
+            outbox,
             pace=Pace(poll_min_s=0.01, poll_max_s=0.02),
-            health=self.health,
-            metrics=self.metrics,
+            observers=Observers(health=self.health, metrics=self.metrics, traces=traces),
             shutdown=self.stop,
             clock=self.clock,
         )
@@ -182,4 +181,4 @@ class Rig:
     def sweep(self) -> bool:
         """One sweep and every event settled; whether the sweep came to its end."""
         outcome = self.service._attempt()
-        return self.service._settle_all() and outcome is not None and outcome.complete
+        return self.service._confirm_all() and outcome is not None and outcome.complete

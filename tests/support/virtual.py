@@ -25,8 +25,9 @@ from adapter.events.builder import EventBuilder
 from adapter.model import Event
 from adapter.observability.health import Health
 from adapter.observability.metrics import Metrics
-from adapter.pipeline.service import Pace, Service
-from adapter.pipeline.sweep import Rules
+from adapter.pipeline.outbox import Outbox
+from adapter.pipeline.service import Observers, Pace, Service
+from adapter.pipeline.sweep import Rules, Sweeper
 from adapter.sinks.base import Delivered, Outcome
 from adapter.state.sqlite.store import SqliteStore
 from tests.support.rig import ARN, MemoryPool
@@ -231,16 +232,15 @@ class VirtualAdapter:
         self.health = Health(clock=self.clock.monotonic)
         self.delivery = VirtualDelivery(self.clock, sink, dead_letter)
         self.store = SqliteStore(state, ARN)
+        scanner = VirtualScanner(self.pool, self.clock, self.stop)
+        metrics = Metrics(source=ARN, name="virtual")
+        outbox = Outbox(self.store, self.delivery, EventBuilder(pool=parse_pool_arn(ARN)), metrics, clock=self.clock)
+        detector = Detector(pool_arn=ARN)
         self.service = Service(
-            scanner=VirtualScanner(self.pool, self.clock, self.stop),
-            store=self.store,
-            courier=self.delivery,
-            builder=EventBuilder(pool=parse_pool_arn(ARN)),
-            detector=Detector(pool_arn=ARN),
-            rules=Rules(),
+            Sweeper(scanner, self.store, outbox, detector, Rules(), shutdown=self.stop, clock=self.clock),
+            outbox,
             pace=Pace(poll_min_s=1, poll_max_s=1),
-            health=self.health,
-            metrics=Metrics(source=ARN, name="virtual"),
+            observers=Observers(health=self.health, metrics=metrics),
             shutdown=self.stop,
             clock=self.clock,
         )

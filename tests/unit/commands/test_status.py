@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -74,7 +75,7 @@ def test_what_is_wrong_is_told_line_by_line_and_can_not_move_the_cursor() -> Non
 def test_a_sweep_that_goes_on_is_shown() -> None:
     progress = Progress(known=600_000, whole=True, clock=iter([0.0, 10.0]).__next__, show=lambda _: None)
     progress.begin()
-    progress.page(lambda: 6000)
+    progress.page(SimpleNamespace(seen=6000))
     told = click.unstyle(render(STATUS | {"first_sweep": progress.report()}, now_s=NOW_S))
     assert "sweeping now           6,000 of about 600,000 users, 1 pages, 0.1 pages/s, about 16 min left" in told
 

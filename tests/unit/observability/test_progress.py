@@ -13,7 +13,7 @@ from adapter.log import TerminalHandler, configure, status_line
 from adapter.observability.progress import LOG_S, LOOK_S, PATIENCE_S, Progress, Sight, describe
 
 
-class Sweep:
+class TimedSweep:
     """A sweep of pages of 60 users, so many a second, by a clock of the test's."""
 
     def __init__(self, *, log: bool = False, **options: Any) -> None:
@@ -24,7 +24,8 @@ class Sweep:
         show = None if log else self.lines.append
         self.progress = Progress(clock=lambda: self.now_s, show=show, **options)
 
-    def _count(self) -> int:
+    @property
+    def seen(self) -> int:
         self.counted += 1
         return self.users
 
@@ -32,11 +33,11 @@ class Sweep:
         for _ in range(number):
             self.now_s += 1 / per_second
             self.users += 60
-            self.progress.page(self._count)
+            self.progress.page(self)
 
 
 def test_a_first_sweep_shows_what_is_known_and_says_what_is_not() -> None:
-    sweep = Sweep()
+    sweep = TimedSweep()
     sweep.progress.begin()
     sweep.pages(48)
     assert sweep.lines[-1] == (
@@ -49,14 +50,14 @@ def test_a_first_sweep_shows_what_is_known_and_says_what_is_not() -> None:
 
 
 def test_after_a_restart_the_known_users_give_the_time_that_is_left() -> None:
-    sweep = Sweep(known=60_000, whole=True)
+    sweep = TimedSweep(known=60_000, whole=True)
     sweep.progress.begin()
     sweep.pages(96)
     assert sweep.lines[-1].endswith("5,760 of about 60,000 users, 96 pages, 8.0 pages/s, about 2 min left")
 
 
 def test_users_of_an_interrupted_first_sweep_are_not_taken_for_the_pool() -> None:
-    sweep = Sweep(known=60_000, whole=False)
+    sweep = TimedSweep(known=60_000, whole=False)
     sweep.progress.begin()
     sweep.pages(96)
     assert "left" not in sweep.lines[-1]
@@ -64,14 +65,14 @@ def test_users_of_an_interrupted_first_sweep_are_not_taken_for_the_pool() -> Non
 
 
 def test_a_pool_that_has_grown_promises_no_end() -> None:
-    sweep = Sweep(known=600, whole=True)
+    sweep = TimedSweep(known=600, whole=True)
     sweep.progress.begin()
     sweep.pages(96)
     assert sweep.lines[-1].endswith("5,760 of about 600 users, 96 pages, 8.0 pages/s")
 
 
 def test_the_rate_is_that_of_the_last_half_minute() -> None:
-    sweep = Sweep(known=600_000, whole=True)
+    sweep = TimedSweep(known=600_000, whole=True)
     sweep.progress.begin()
     sweep.pages(600, per_second=30)
     sweep.pages(80, per_second=2)
@@ -79,7 +80,7 @@ def test_the_rate_is_that_of_the_last_half_minute() -> None:
 
 
 def test_a_short_sweep_shows_nothing() -> None:
-    sweep = Sweep()
+    sweep = TimedSweep()
     sweep.progress.begin()
     sweep.pages(int(PATIENCE_S * 8) - 1)
     sweep.progress.end(complete=True)
@@ -87,14 +88,14 @@ def test_a_short_sweep_shows_nothing() -> None:
 
 
 def test_users_are_counted_as_rarely_as_the_line_is_drawn() -> None:
-    sweep = Sweep()
+    sweep = TimedSweep()
     sweep.progress.begin()
     sweep.pages(10_000, per_second=1000)
     assert sweep.counted == len(sweep.lines) <= (10 - PATIENCE_S) / LOOK_S + 1
 
 
 def test_the_line_goes_when_the_sweep_ends_and_later_sweeps_show_nothing() -> None:
-    sweep = Sweep()
+    sweep = TimedSweep()
     sweep.progress.begin()
     sweep.pages(48)
     sweep.progress.end(complete=True)
@@ -108,7 +109,7 @@ def test_the_line_goes_when_the_sweep_ends_and_later_sweeps_show_nothing() -> No
 
 
 def test_a_sweep_that_failed_is_shown_again_from_its_beginning() -> None:
-    sweep = Sweep()
+    sweep = TimedSweep()
     sweep.progress.begin()
     sweep.pages(48)
     sweep.progress.end(complete=False)
@@ -120,7 +121,7 @@ def test_a_sweep_that_failed_is_shown_again_from_its_beginning() -> None:
 
 def test_without_a_terminal_it_is_logged_every_half_minute(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="adapter.observability.progress"):
-        sweep = Sweep(log=True, known=60_000, whole=True)
+        sweep = TimedSweep(log=True, known=60_000, whole=True)
         sweep.progress.begin()
         sweep.pages(int(LOG_S * 8 * 2.5))
     assert [record.__dict__["action"] for record in caplog.records] == ["sweep_progress"] * 2

@@ -322,20 +322,24 @@ def test_one_complete_run_waits_for_the_second_sweep_whoever_else_is_left_out_of
 def test_what_look_ups_said_before_a_fault_of_the_state_is_forgotten(
     pool: MemoryPool, sink: MemorySink, state: Path, monkeypatch: Any
 ) -> None:
-    """The user comes back before the next sweep."""
+    """The users come back before the next sweep."""
     names = filled(pool, 5)
     with Rig.start(pool, sink, state) as rig:
         rig.sweep()
-        back = pool.users[names[0]]
-        delete(pool, names[:1])
+        back = {name: pool.users[name] for name in names[:2]}
+        delete(pool, names[:2])
+        deletions, pump = rig.service._sweeper._deletions, rig.service._outbox.pump
 
-        def refuse(*_: Any, **__: Any) -> None:
-            raise StoreUnavailableError("the disk is full")
+        def refuse(*args: Any, **rest: Any) -> Any:
+            if deletions._gone:
+                raise StoreUnavailableError("the disk is full")
+            return pump(*args, **rest)
 
-        monkeypatch.setattr(rig.service._sweeper._deletions, "_on_page", refuse)
-        assert not rig.sweep()
+        monkeypatch.setattr(rig.service._outbox, "pump", refuse)
+        assert rig.service._attempt() is None
+        assert deletions._gone, "one of them was looked up before the fault"
         monkeypatch.undo()
-        pool.users[names[0]] = back
+        pool.users |= back
         rig.sweep()
         rig.sweep()
     assert sink.events == []

@@ -181,14 +181,14 @@ def test_users_who_failed_together_are_tried_again_once_the_sink_takes_an_event(
         sink.answer = lambda _: error
         pool.create("bob")
         rig.sweep()
-        rig.service._ledger._resting["bob"] = replace(rig.service._ledger._resting["bob"], until_s=math.inf)
+        rig.service._outbox._backing_off["bob"] = replace(rig.service._outbox._backing_off["bob"], until_s=math.inf)
         sink.answer = lambda event: error if event.key == "bob" else Delivered()
         pool.create("eve")
         rig.sweep()
         refused = len(sink.refused)
         rig.sweep()
         assert len(sink.refused) == refused + 1
-        rig.service._ledger._resting["bob"] = replace(rig.service._ledger._resting["bob"], until_s=math.inf)
+        rig.service._outbox._backing_off["bob"] = replace(rig.service._outbox._backing_off["bob"], until_s=math.inf)
         pool.create("fay")
         rig.sweep()
         rig.sweep()
@@ -237,7 +237,7 @@ def test_a_full_queue_does_not_make_the_service_look_dead(pool: MemoryPool, sink
             pool.create(f"user-{number}")
         runner = threading.Thread(target=rig.service.run)
         runner.start()
-        wait_until(lambda: rig.service._ledger.unsettled)
+        wait_until(lambda: rig.service._outbox.unconfirmed)
         for _ in range(3):
             before = rig.health._beat_at
             wait_until(lambda before=before: rig.health._beat_at > before)  # type: ignore[misc]  # bound at once
@@ -404,7 +404,7 @@ def test_a_missing_user_whose_last_event_is_settled_meanwhile_is_deleted_by_the_
         def look(*, filter_: str | None = None, **rest: Any) -> Page:
             if filter_ is not None and not looked.is_set():
                 looked.set()
-                wait_until(lambda: rig.service._courier._agenda.has_results, what="bob's event")  # type: ignore[attr-defined]  # Delivery
+                wait_until(lambda: rig.service._outbox._courier._agenda.has_results, what="bob's event")  # type: ignore[attr-defined]  # Delivery
             return list_users(filter_=filter_, **rest)
 
         monkeypatch.setattr(pool, "list_users", look)
