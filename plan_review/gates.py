@@ -113,7 +113,8 @@ def _no_destroy(found: Review) -> list[Breach]:
         *(
             Breach(rule, c.label, _destroyed(c), _identity(c), plan=c.plan)
             for c in (*found.changes, *found.deferred)
-            if (c.destroys or "delete" in c.raw_actions) and not (c.action is Action.REPLACE and c.type in _REVISIONS)
+            if (c.destroys or "delete" in c.raw_actions or c.action is Action.OTHER)
+            and not (c.action is Action.REPLACE and c.type in _REVISIONS)
         ),
         *(
             Breach(rule, i.label, f"{i.label} {invocation_text(i)}: {_UNKNOWN_EFFECT}", _called(i), plan=i.plan)
@@ -135,6 +136,8 @@ def _destroyed(change: Change) -> str:
     if change.action is Action.REPLACE:
         forced = f" because of {', '.join(change.replace_paths)}" if change.replace_paths else ""
         return f"{change.label} is replaced{forced}: the object that exists is destroyed"
+    if change.action is Action.OTHER and "delete" not in change.raw_actions:
+        return f"{change.label}: what {' and '.join(change.raw_actions) or 'no action at all'} does to it is not known"
     why = f" ({change.reason})" if change.reason else ""
     old = " an old object left by an earlier run of" if change.deposed else ""
     return f"{change.label}:{old} is destroyed{why}" if not old else f"{old.strip()} {change.label} is destroyed"

@@ -120,7 +120,7 @@ _SHARES: Mapping[str, tuple[RightRule, ...]] = {
     ),
     "aws_lambda_permission": (
         RightRule(
-            may="{action}",
+            may="{action} {qualifier?}",
             who=("principal",),
             on="function_name",
             conditions=(
@@ -151,7 +151,10 @@ _ADMINISTRATORS: Mapping[str, tuple[RightRule, ...]] = {
     "aws_inspector2_delegated_admin_account": _admin("account_id"),
     "aws_macie2_invitation_accepter": _admin("administrator_account_id"),
     "aws_macie2_organization_admin_account": _admin("admin_account_id"),
-    "aws_organizations_account": _rule("(act as {role_name} in the account)", whoever="the management account"),
+    "aws_organizations_account": (
+        *_rule("(act as {role_name} in the account)", whoever="the management account"),
+        RightRule(may="(act within the policies of {parent_id})", whoever="the account", needs="parent_id"),
+    ),
     "aws_organizations_delegated_administrator": _rule(
         "(administer {service_principal} for the organization)", "account_id"
     ),

@@ -359,8 +359,16 @@ def _balancer_known(world: World, change: Change) -> bool:
 def lost_guards(before: World, after: World) -> Iterator[tuple[Change, OpenSide]]:
     """Guards that the plan takes away, and not what they guard."""
     for change in before.objects(*(kind for kind in (*GUARDS, _OWNERSHIP) if kind not in _OWN_GUARDS)):
-        if change.action is Action.DELETE and not change.exists(Phase.AFTER) and not _guarded_goes(before, change):
+        if _guard_goes(change) and not _guarded_goes(before, change):
             yield change, OpenSide("the protection goes")
+
+
+def _guard_goes(change: Change) -> bool:
+    """Whether what was guarded isn't any more: the guard goes, or becomes one of something else."""
+    if change.action is Action.REPLACE:
+        attribute = _GUARDED.get(change.type, "")
+        return bool(attribute) and get(change.before, attribute) != get(change.after, attribute)
+    return change.action is Action.DELETE and not change.exists(Phase.AFTER)
 
 
 def _guarded_goes(before: World, change: Change) -> bool:
@@ -369,4 +377,6 @@ def _guarded_goes(before: World, change: Change) -> bool:
     guarded = [c for c in before.referred(change, attribute) if c.managed] if attribute else []
     if isinstance(value, str):
         guarded += [c for key in ("bucket", "id") if (c := before.found("aws_s3_bucket", key, value, near=change))]
-    return any(c.action is Action.DELETE for c in guarded)
+    # What takes the place of a guarded object isn't guarded by a guard that goes without another one.
+    going = (Action.DELETE, Action.REPLACE) if change.action is Action.REPLACE else (Action.DELETE,)
+    return any(c.action in going for c in guarded)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from plan_review.findings.policies import Statement, data_statements, statements
 from plan_review.plan.addresses import bare_address
 from plan_review.plan.model import Action, Change, Phase, World
-from plan_review.plan.values import Unknown, Value, get, text
+from plan_review.plan.values import Hidden, Unknown, Value, get, text
 
 
 class Kind(StrEnum):
@@ -50,23 +50,16 @@ class FoundRight:
 IDENTITIES = {"aws_iam_role": "role", "aws_iam_user": "user", "aws_iam_group": "group"}
 #: What of a policy document is the policy itself.
 _JSON = ("json", "minified_json")
-_TARGETS = [
-    "secret_arn",
-    "queue_url",
-    "key_id",
-    "bucket",
-    "event_bus_name",
-    "arn",
-    "repository",
-    "file_system_id",
-    "resource_arn",
-    "function_name",
-    "domain_name",
-    "backup_vault_name",
-    "registry_id",
-    "policy_name",
-    "name",
-]
+#: Attributes that name what a policy protects, the first one that means something counts.
+_TARGETS = (
+    *("secret_arn", "queue_url", "key_id", "bucket", "event_bus_name", "arn", "repository", "file_system_id"),
+    *("resource_arn", "function_name", "domain_name", "backup_vault_name", "rest_api_id", "vpc_endpoint_id"),
+    *("delivery_destination_name", "destination_name", "domain", "repository_name", "vault_name", "container_name"),
+    *("cluster_arn", "sink_identifier", "access_point_arn", "table_bucket_arn", "vector_bucket_arn", "workspace_id"),
+    *("model_package_group_name", "registry_name", "identity", "email_identity", "resource_identifier"),
+    *("account_id", "registry_id", "policy_name", "name"),
+)
+_OWN_NAMES = frozenset({"arn", "registry_id", "policy_name", "name"})
 
 
 def left_to_aws(world: World, change: Change, attribute: str) -> bool:
@@ -138,27 +131,41 @@ def holder_named(world: World, change: Change, attribute: str, named: Value) -> 
     if isinstance(named, str):
         own = world.found(f"aws_iam_{kind}", "name", named, near=change)
         return itself(world, own) if own else Holder(f"{kind} {named} of {change.provider}", f"{kind} {named}")
-    referred = world.only_referred(change, attribute, {f"aws_iam_{kind}"})
-    return itself(world, referred) if referred else Holder(change.address, f"{kind} of {change.address}")
+    referred = None if isinstance(named, Hidden) else world.only_referred(change, attribute, {f"aws_iam_{kind}"})
+    if referred is not None:
+        return itself(world, referred)
+    # Two hidden names are one only where nothing changes.
+    phase = f" {world.phase.name}" if isinstance(named, Hidden) and not _names_the_same(change, attribute) else ""
+    return Holder(f"{change.address}{phase}", f"{kind} of {change.address}")
+
+
+def _names_the_same(change: Change, attribute: str) -> bool:
+    return get(change.before, attribute) == get(change.after, attribute)
 
 
 def target_of(world: World, change: Change) -> Holder:
-    """The resource that a policy protects: the object that it refers to, else what it names, else itself."""
-    configuration = world.plan.configuration
+    """The resource that a policy protects: the object that it means, else what it names, else itself."""
+    named = None
     for attribute in _TARGETS:
-        if configuration.expression(change.address, attribute) is None:
-            continue
-        for referred in world.referred(change, attribute):
-            if referred.managed and not referred.type.startswith("aws_iam_"):
-                return itself(world, referred)
-    return itself(world, change)
+        for meant in world.meant(change, attribute):
+            if meant.managed and not meant.type.startswith("aws_iam_"):
+                return itself(world, meant)
+        value = get(change.at(world.phase), attribute)
+        if named is None and attribute not in _OWN_NAMES and isinstance(value, str) and value:
+            named = Holder(f"{value} of {change.provider}", value)
+    return named if named is not None and is_separate(change.type) else itself(world, change)
+
+
+def is_separate(kind: str) -> bool:
+    """Whether objects of a type are policies of something else."""
+    return kind.endswith(("_policy", "_lock", "_attachment")) and kind != "aws_iam_policy"
 
 
 def named_object(world: World, change: Change, path: str) -> Holder:
     """The object that an attribute names: the plan's own, else what it is called, else one that is not known."""
-    referred = [c for c in world.referred(change, path.partition(".")[0]) if c.managed and c.type != change.type]
-    if len(referred) == 1:
-        return itself(world, referred[0])
+    meant = [c for c in world.meant(change, *path.split(".")) if c.managed and c.type != change.type]
+    if len(meant) == 1:
+        return itself(world, meant[0])
     value = get(change.at(world.phase), *path.split("."))
     if isinstance(value, str) and value:
         return Holder(f"{value} of {change.provider}", value)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from plan_review.findings.found import FoundRight, Kind
+from plan_review.findings.found import FoundRight, Kind, is_separate
 from plan_review.findings.iam import IamReader, kept_apart
-from plan_review.findings.policies import Statement, Statements
+from plan_review.findings.policies import Statement, Statements, has_hidden
 from plan_review.findings.readers import RIGHTS_READERS
 from plan_review.findings.resource_policies import read_unknown_type
 from plan_review.findings.rights import NO_NARROWER, marks
-from plan_review.findings.unjudged import Question, matters
+from plan_review.findings.unjudged import Question, matters, only_tags
 from plan_review.plan.model import Action, Phase, Plan, World
 
 
@@ -106,9 +106,14 @@ def _labels(found: Iterable[FoundRight]) -> dict[tuple[Kind, str], str]:
 
 
 def _still_there(item: FoundRight, others: Statements) -> bool:
-    """Whether the same statement stands on the other side: literally, or in an object that doesn't change."""
-    same = item.statement in others
-    return same and (not item.statement.opaque or item.change.action is Action.NOOP)
+    """Whether the same statement stands on the other side: literally, or in an object that doesn't change.
+
+    What can't be read, or is hidden in part, only looks the same.
+    """
+    if item.statement not in others:
+        return False
+    looks_alike = item.statement.opaque or has_hidden(item.statement)
+    return not looks_alike or item.change.action is Action.NOOP or only_tags(item.change)
 
 
 def _grant(item: FoundRight, standing: Standing, labels: Mapping[tuple[Kind, str], str], *, widens: bool) -> Grant:
@@ -157,6 +162,4 @@ def _goes_with(item: FoundRight, gone: frozenset[str]) -> bool:
 
     A policy that is an object of its own may be all that the plan knows of what it protects.
     """
-    kind = item.change.type
-    separate = kind.endswith(("_policy", "_lock", "_attachment")) and kind != "aws_iam_policy"
-    return item.holder.key in gone and not (separate and item.holder.key == item.change.address)
+    return item.holder.key in gone and not (is_separate(item.change.type) and item.holder.key == item.change.address)

@@ -81,30 +81,35 @@ class IamReader:
         yield from statements_of(self._world, change, "assume_role_policy", Kind.TRUST, holder)
         yield from self._boundary(change, holder)
         for block in self._written(change, "inline_policy"):
-            if (holder.key, text(get(block, "name"))) not in self._apart:
+            if not self._repeated(change, "inline_policy", block, (holder.key, text(get(block, "name")))):
                 for statement in statements(get(block, "policy") if isinstance(block, dict) else block):
                     yield FoundRight(Kind.IDENTITY, holder, statement, change)
         for arn in self._written(change, "managed_policy_arns"):
-            if (holder.key, text(arn)) not in self._apart:
+            if not self._repeated(change, "managed_policy_arns", arn, (holder.key, text(arn))):
                 yield from self._managed(change, arn, holder, "managed_policy_arns")
+
+    def _repeated(self, change: Change, attribute: str, item: Value, named: tuple[str, str]) -> bool:
+        """Whether a role only repeats, as it was before, a policy that is an object of its own."""
+        return named in self._apart and item in as_list(get(change.before, attribute))
 
     def _boundary(self, change: Change, holder: Holder) -> Iterator[FoundRight]:
         """A boundary that goes, or that another one takes the place of, lets the identity do more."""
-        old, new = get(change.before, "permissions_boundary"), get(change.after, "permissions_boundary")
+        earlier = self._world.plan.predecessor(change)
+        old, new = get(earlier.before, "permissions_boundary"), get(change.after, "permissions_boundary")
         if self._world.phase is Phase.BEFORE or is_empty(old) or old == new or not change.exists(Phase.AFTER):
             return
         if is_empty(new):
             limit = f"(no longer limited by the boundary {show(old)})"
-        elif self._narrower(change, new, old):
+        elif self._narrower(earlier, change, new, old):
             return
         else:
             limit = f"(limited by the boundary {show(new)} instead of {show(old)})"
         yield FoundRight(Kind.IDENTITY, holder, Statement(actions=(limit,), lifts=True), change)
 
-    def _narrower(self, change: Change, new: Value, old: Value) -> bool:
+    def _narrower(self, earlier: Change, change: Change, new: Value, old: Value) -> bool:
         """Whether the new boundary allows nothing that the old one doesn't, as far as both are known."""
         before, after = self._world.plan.worlds[Phase.BEFORE], self._world
-        had = [f.statement for f in _managed_in(before, change, old, _NOBODY, "permissions_boundary")]
+        had = [f.statement for f in _managed_in(before, earlier, old, _NOBODY, "permissions_boundary")]
         has = [f.statement for f in _managed_in(after, change, new, _NOBODY, "permissions_boundary")]
         allowed, denied = Statements(s for s in had if s.allows), [s for s in had if not s.allows]
         kept = Statements(s for s in has if not s.allows)
@@ -207,7 +212,7 @@ def _own_policy(world: World, change: Change, arn: Value, attribute: str) -> Cha
     named = world.found("aws_iam_policy", "arn", arn) if isinstance(arn, str) else None
     if named is not None:
         return named
-    if isinstance(arn, Unknown) or world.phase is Phase.BEFORE:
+    if isinstance(arn, Unknown):
         return world.only_referred(change, attribute, {"aws_iam_policy"})
     return None
 

@@ -9,7 +9,7 @@ from plan_review.findings.exposed import OpenSide, lost_guards, open_sides
 from plan_review.findings.found import Kind
 from plan_review.findings.grants import Grant, Standing
 from plan_review.findings.links import NetworkLink, links, public_addresses
-from plan_review.findings.rights import is_open_to_anyone
+from plan_review.findings.rights import is_open_to_anyone, may_be_anyone
 from plan_review.findings.security_groups import group_labels, group_rules
 from plan_review.plan.model import Change, Phase, Plan, World
 
@@ -118,6 +118,14 @@ def _open_policies(grants: list[Grant]) -> Iterator[Exposure]:
                 plan=grant.plan,
                 address=grant.source,
                 what=f"the policy of {grant.holder} can't be read, and may let anyone use it",
+                already=grant.standing is Standing.KEPT,
+                unknown=True,
+            )
+        elif may_be_anyone(grant.statement):
+            yield Exposure(
+                plan=grant.plan,
+                address=grant.source,
+                what=f"it is not known whom the policy of {grant.holder} lets in",
                 already=grant.standing is Standing.KEPT,
                 unknown=True,
             )

@@ -55,7 +55,8 @@ def _limits(world: World, change: Change) -> bool:
 
 def _attached_to_organization(world: World, change: Change) -> Iterator[FoundRight]:
     holder = named_object(world, change, "target_id")
-    own = world.only_referred(change, "policy_id", {"aws_organizations_policy"})
+    meant = {c.address: c for c in world.meant(change, "policy_id") if c.type == "aws_organizations_policy"}
+    own = next(iter(meant.values())) if len(meant) == 1 else None
     if own is None:
         policy_id = get(change.at(world.phase), "policy_id")
         named = f"(what the organization's policy {show(policy_id)} allows and denies)"

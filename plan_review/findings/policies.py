@@ -68,7 +68,8 @@ def data_statements(data: Value) -> tuple[Statement, ...]:
         for key in ("source_policy_documents", "override_policy_documents", "source_json", "override_json")
     ]
     others = [s for value in merged for item in as_list(value) for s in statements(item)]
-    return (*made, *others)
+    # AWS takes no policy without a statement: one that shows none isn't shown whole.
+    return (*made, *others) or (_opaque("(a document without a statement)"),)
 
 
 def _opaque(why: Value) -> Statement:
@@ -177,7 +178,7 @@ class Statements:
         self._lists: dict[tuple[str, str, str], list[Statement]] = {}
         # What is negated covers only its equal, which is found among the members.
         for member in self._members:
-            if not member.opaque and not _has_hidden(member) and not _negates(member):
+            if not member.opaque and not has_hidden(member) and not _negates(member):
                 for key in dict.fromkeys(_listed_under(member)):
                     self._lists.setdefault((member.effect, *key), []).append(member)
 
@@ -193,7 +194,7 @@ class Statements:
         Careful in one direction: True is certain, False may be wrong where only several together say as much. Each pair
         of action and resource is also looked up by itself, which catches most of that.
         """
-        if statement.opaque or statement.lifts or not statement.actions or _has_hidden(statement):
+        if statement.opaque or statement.lifts or not statement.actions or has_hidden(statement):
             return False
         if _negates(statement):
             return any(_same(other, statement) for other in self._members if not other.opaque)
@@ -261,11 +262,11 @@ def _start(glob: str, dimension: str) -> tuple[str, str]:
     return (f"{dimension}*", glob[: match.start()]) if match else (dimension, glob)
 
 
-def _has_hidden(statement: Statement) -> bool:
+def has_hidden(statement: Statement) -> bool:
     """Two hidden texts look alike and needn't be: nothing can be said about them."""
     values = (v for _, _, wanted in statement.conditions for v in wanted)
     shown = (*statement.actions, *statement.resources, *statement.principals, *values)
-    return any(t.startswith(("(sensitive", "(hidden")) for t in shown)
+    return any("(sensitive)" in t or "(hidden: " in t for t in shown)
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:
@@ -301,7 +302,7 @@ def _implied(
     More values of a condition mean "one of them", of a negated one "none of them".
     """
     operator, key, wanted = condition
-    negated = "Not" in operator
+    negated = "not" in operator.lower()
     for other_operator, other_key, other_wanted in conditions:
         if (operator.lower(), key.lower()) == (other_operator.lower(), other_key.lower()):
             fewer, more = (wanted, other_wanted) if negated else (other_wanted, wanted)

@@ -104,6 +104,16 @@ def is_open_to_anyone(statement: Statement) -> bool:
     return anyone and not tied(statement.conditions)
 
 
+def may_be_anyone(statement: Statement) -> bool:
+    """Whether one of its principals is hidden or comes from nowhere that the plan tells, and no condition ties it."""
+    unseen = any(_UNSEEN.search(principal) for principal in statement.principals)
+    return statement.allows and unseen and not statement.written and not tied(statement.conditions)
+
+
+#: What stands in the place of a text that isn't known and names no object that it comes from, or is hidden.
+_UNSEEN = re.compile(r"\((?:known after apply\)|sensitive\)|hidden: )")
+
+
 def _any_token(statement: Statement) -> bool:
     """Whether a role can be assumed with any token of an identity provider.
 

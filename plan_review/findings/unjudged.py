@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from plan_review.coverage import LOCAL_PROVIDERS, Trait, provider_of, traits
 from plan_review.plan.model import Action, Change, Plan
-from plan_review.plan.values import Value, get
+from plan_review.plan.values import get
 
 
 class Question(StrEnum):
@@ -85,11 +85,13 @@ def _questions(change: Change, readers: Mapping[Question, Collection[str]]) -> I
     if not change.managed or change.action in _STAYS:
         return
     asked = [q for q in Question if change.type not in readers[q] and matters(change.type, q)]
-    if asked and not (change.action is Action.UPDATE and _only_tags(change.before, change.after)):
+    if asked and not only_tags(change):
         yield from asked
 
 
-def _only_tags(before: Value, after: Value) -> bool:
-    if not isinstance(before, dict) or not isinstance(after, dict):
+def only_tags(change: Change) -> bool:
+    """Whether an object is updated in nothing but its tags."""
+    before, after = change.before, change.after
+    if change.action is not Action.UPDATE or not isinstance(before, dict) or not isinstance(after, dict):
         return False
     return all(key in _TAGS or get(before, key) == get(after, key) for key in {*before, *after})

@@ -12,7 +12,7 @@ from plan_review.plan.configuration import Configuration
 from plan_review.plan.leaks import Leak
 from plan_review.plan.references import References, Target
 from plan_review.plan.sides import Sides
-from plan_review.plan.values import Value, get
+from plan_review.plan.values import Hidden, Value, get
 
 
 class Action(StrEnum):
@@ -205,6 +205,11 @@ class Plan:
                     found[change.address] = gone.address
         return found
 
+    def predecessor(self, change: Change) -> Change:
+        """The object that was the same before: itself, or the one whose place it takes."""
+        gone = self.successors.get(change.address)
+        return change if gone is None else self.worlds[Phase.BEFORE].at_address(gone) or change
+
     def key(self, change: Change) -> str:
         """What an object is, the same before and after: its address, whatever it is called."""
         return self.successors.get(change.address, change.address)
@@ -213,6 +218,10 @@ class Plan:
     def worlds(self) -> Mapping[Phase, World]:
         """What exists before and after, to be searched."""
         return {phase: World(self, phase) for phase in Phase}
+
+
+#: By which other objects name one.
+_NAMES = ("id", "arn", "name", "bucket", "url", "key_id", "function_name", "domain_name", "repository")
 
 
 class World:
@@ -245,6 +254,10 @@ class World:
         if change.managed:
             self._managed.append(change)
             self._by_type.setdefault(change.type, []).append(change)
+
+    def at_address(self, address: str) -> Change | None:
+        """The object at an address with all its keys."""
+        return self._by_address.get(address)
 
     def objects(self, *types: str) -> Iterator[Change]:
         """The objects of these types, one type after the other."""
@@ -316,6 +329,19 @@ class World:
         """The objects that an attribute's expression refers to."""
         for target in self.plan.references.leads(change.address, *path).targets:
             yield from self.targets(change, target)
+
+    def meant(self, change: Change, *path: str) -> Iterator[Change]:
+        """The objects that an attribute's expression refers to, of which one must be called what the attribute says.
+
+        The expression is the one of after the plan: what the attribute named before is only known by its value.
+        """
+        value = get(change.at(self.phase), *path)
+        moved = isinstance(value, Hidden) and self.phase is Phase.BEFORE and value != get(change.after, *path)
+        for target in () if moved else self.plan.references.leads(change.address, path[0]).targets:
+            for found in self.targets(change, target):
+                names = (get(found.at(self.phase), name) for name in (target.attribute, *_NAMES))
+                if not isinstance(value, str) or value in names:
+                    yield found
 
     def first_referred(self, change: Change, path: str, types: Mapping[str, object] | Iterable[str]) -> Change | None:
         """The first object of one of the types that an attribute refers to."""
