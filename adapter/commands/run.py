@@ -23,7 +23,7 @@ def run(*, once: bool = False, manifest: Path | None = None, source: str | None 
 
     settings = config.load(environment(manifest, source))
     # Progress is drawn at the end of the terminal, where what goes to stdout would be written over.
-    own = settings.sink != "stdout:" and not settings.metrics_emf
+    own = settings.sink != "stdout:" and not settings.metrics.emf
     log.configure(settings.log_level, live=own and is_live(sys.stderr, os.environ))
     if not app.run(settings, once=once):
         sys.exit(1)

@@ -1,27 +1,28 @@
 """The adapter's configuration: the one reader of its environment.
 
-`VARIABLES` is the table that everything is made of: parsing, the help text, docs/configuration.md and the output of
-`python -m adapter config`. A variable that is set but empty counts as not set, as Kubernetes writes unset values.
+groups.py has every setting. A variable that is set but empty counts as not set, as Kubernetes writes unset values.
 """
 
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
-from adapter.arn import PoolArn
 from adapter.config import knative
 from adapter.config import opentelemetry as tracing
+from adapter.config.fields import Group, fields
+from adapter.config.groups import Polling, Settings
 from adapter.config.knative import Knative
-from adapter.config.opentelemetry import TraceSettings
-from adapter.config.values import MASK, Address, Secret, shown, shown_sink, sink
+from adapter.config.values import MASK, shown, shown_sink
 from adapter.config.variables import VARIABLES
 from adapter.errors import ConfigError
 
+__all__ = ["Problem", "Settings", "effective", "load", "problems_of", "remarks", "unknown"]
+
+_G = TypeVar("_G", bound=Group)
 #: The user information of a URL within a text.
 _USER_INFORMATION: Final = re.compile(r"(://)[^/\s\"]*@")
 
@@ -36,66 +37,6 @@ _SERVICE_LINK: Final = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP
 _LINK_URL: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The whole configuration, read and checked. Durations are in seconds, whatever the variable's notation."""
-
-    pool: PoolArn
-    sink: str = field(repr=False)
-    extensions: Mapping[str, str]
-    sink_timeout_s: float
-    ca_certs: str = field(repr=False)
-    audience: str
-    namespace: str
-    name: str
-    component: str
-    access_key_id: str
-    secret_access_key: Secret
-    session_token: Secret
-    assume_role_arn: str
-    credentials_secret_arn: str
-    state_url: str
-    state_lease_s: float
-    initial: str
-    deleted: bool
-    deleted_max_percent: float
-    attributes: frozenset[str] | None
-    poll_min_s: float
-    poll_max_s: float
-    max_rps: float
-    health_address: Address
-    status_address: Address | None
-    status_required: bool
-    status_show_users: bool
-    resource_group: str
-    metrics_host: str
-    metrics_port: int
-    metrics_emf: bool
-    log_level: str
-    delivery_format: str
-    batch_size: int
-    batch_s: float
-    concurrency: int
-    retry: int
-    backoff_policy: str
-    backoff_delay_s: float
-    delivery_timeout_s: float | None
-    retry_after_max_s: float | None
-    dead_letter_sink: str = field(repr=False)
-    headers: Mapping[str, Secret]
-    token_file: str
-    traces: TraceSettings | None
-    #: A line for everything that Knative or OpenTelemetry set and that has no effect.
-    ignored: tuple[str, ...]
-    connect_timeout_s: float
-    read_timeout_s: float
-
-    @property
-    def attempt_timeout_s(self) -> float:
-        """How long one delivery attempt may take: DELIVERY_TIMEOUT, else K_SINK_TIMEOUT."""
-        return self.sink_timeout_s if self.delivery_timeout_s is None else self.delivery_timeout_s
-
-
 def load(environment: Mapping[str, str]) -> Settings:
     """Read and check the whole configuration.
 
@@ -107,15 +48,27 @@ def load(environment: Mapping[str, str]) -> Settings:
     """
     values, problems = _read(environment)
     told = knative.read(environment)
-    values |= {field_: value for field_, value, _ in _from_knative(told, environment)}
-    values["log_level"] = values.get("log_level") or "info"
+    values |= {field: value for field, value, _ in _from_knative(told, environment)}
+    values.setdefault("log_level", "info")
     values["traces"], ignored = tracing.read(environment, told.traces)
     values["ignored"] = (*told.ignored, *ignored, *unknown(environment))
     # Two adapters on one machine: the second one goes without a page, unless somebody named its address.
     values["status_required"] = bool(environment.get("STATUS_ADDRESS"))
     if problems:
         raise ConfigError([problem.text for problem in problems])
-    return Settings(**values)
+    return _build(Settings, values)
+
+
+def _build(group: type[_G], values: Mapping[str, Any], prefix: str = "") -> _G:
+    """A group from the values of its fields, by their places with dots; what is not given has its default."""
+    made: dict[str, Any] = {}
+    for field in fields(group):
+        place = f"{prefix}{field.name}"
+        if place in values:
+            made[field.name] = values[place]
+        elif isinstance(field.type, type) and issubclass(field.type, Group):
+            made[field.name] = _build(field.type, values, f"{place}.")
+    return group(**made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +85,18 @@ def problems_of(environment: Mapping[str, str]) -> list[Problem]:
 
 
 def _read(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
-    """The fields of Settings that variables of ours set, and what is wrong with the others."""
+    """The fields of Settings that variables of ours set, by their places, and what is wrong with the others."""
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for variable in VARIABLES:
         text = environment.get(variable.name, "")
-        if not text and variable.required:
-            line = f"{variable.name} is not set; expected {variable.type}: {variable.meaning}"
-            problems.append(Problem((variable.name,), line))
+        if not text:
+            if variable.required:
+                line = f"{variable.name} is not set; expected {variable.type}: {variable.meaning}"
+                problems.append(Problem((variable.name,), line))
             continue
         try:
-            values[variable.field] = variable.parse(text or variable.default)
+            values[variable.field] = variable.parse(text)
         except ValueError as error:
             problems.append(Problem((variable.name,), f"{variable.name} {error}"))
     return values, [*problems, *_contradictions(values)]
@@ -168,7 +122,7 @@ def effective(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
     follow, if they are set.
     """
     said = {
-        field_: (str(value), origin) for field_, value, origin in _from_knative(knative.read(environment), environment)
+        field: (str(value), origin) for field, value, origin in _from_knative(knative.read(environment), environment)
     }
     rows = []
     for variable in VARIABLES:
@@ -177,7 +131,7 @@ def effective(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
         text, origin = said.get(variable.field, (text, origin))
         if variable.secret and text:
             text = MASK
-        show = shown_sink if variable.parse is sink else shown
+        show = shown_sink if variable.type == "sink" else shown
         rows.append((variable.name, show(text), origin))
     others = [each.name for each in knative.VARIABLES] + sorted(
         name for name in environment if name.startswith("OTEL_")
@@ -204,13 +158,13 @@ def _from_knative(told: Knative, environment: Mapping[str, str]) -> Iterator[tup
     if told.log_level and not environment.get("LOG_LEVEL"):
         yield "log_level", told.log_level, "K_LOGGING_CONFIG"
     if told.component and not environment.get("K_COMPONENT"):
-        yield "component", told.component, "K_METRICS_CONFIG"
+        yield "identity.component", told.component, "K_METRICS_CONFIG"
     if told.metrics_host and not environment.get("METRICS_PROMETHEUS_HOST"):
-        yield "metrics_host", told.metrics_host, told.metrics_from
+        yield "metrics.host", told.metrics_host, told.metrics_from
     if not told.prometheus:
-        yield "metrics_port", 0, told.metrics_from
+        yield "metrics.port", 0, told.metrics_from
     elif told.metrics_port is not None and not environment.get("METRICS_PROMETHEUS_PORT"):
-        yield "metrics_port", told.metrics_port, told.metrics_from
+        yield "metrics.port", told.metrics_port, told.metrics_from
 
 
 def _shown_setting(name: str, text: str) -> str:
@@ -222,19 +176,21 @@ def _shown_setting(name: str, text: str) -> str:
 
 def _contradictions(values: Mapping[str, Any]) -> Iterable[Problem]:
     """Problems that only show when several variables are looked at together."""
-    low, high = values.get("poll_min_s", 0), values.get("poll_max_s", math.inf)
+    plain = Polling()
+    low = values.get("polling.min_seconds", plain.min_seconds)
+    high = values.get("polling.max_seconds", plain.max_seconds)
     if low > high:
         names: tuple[str, ...] = ("POLL_MIN_SECONDS", "POLL_MAX_SECONDS")
         text = f"POLL_MIN_SECONDS is greater than POLL_MAX_SECONDS ({low:g} > {high:g}); expected the smaller one"
         yield Problem(names, text)
-    key, secret = values.get("access_key_id", ""), values.get("secret_access_key", "")
+    key, secret = values.get("access.access_key_id"), values.get("access.secret_access_key")
     if bool(key) != bool(secret):
         names = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")[:: 1 if key else -1]
         missing, there = names
         text = f"{missing} is not set although {there} is; set both, or neither to use the default credentials"
         yield Problem(names, text)
     sink = values.get("sink", "")
-    if sink and not sink.startswith(("http://", "https://")) and values.get("delivery_format") == "batched":
+    if sink and not sink.startswith(("http://", "https://")) and values.get("delivery.format") == "batched":
         names = ("DELIVERY_FORMAT", "K_SINK")
         text = (
             "DELIVERY_FORMAT is 'batched', but K_SINK is no http(s) URL; other sinks batch by themselves, so unset it"

@@ -136,24 +136,19 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def duration(*, zero: bool) -> Callable[[str], float]:
-    """An ISO 8601 duration, in seconds; `zero` says whether PT0S makes sense."""
+def duration(*, zero: bool) -> Callable[[str], str]:
+    """An ISO 8601 duration, as it is written; `zero` says whether PT0S makes sense."""
 
-    def parse(text: str) -> float:
+    def parse(text: str) -> str:
         try:
             seconds = parse_duration(text)
         except DurationError as error:
             raise ValueError(f"is wrong: {error}") from None
         if not zero and seconds <= 0:
             raise ValueError(f"is {text!r}; expected a duration longer than nothing, such as PT30S")
-        return seconds
+        return text
 
     return parse
-
-
-def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """What `parse` makes of the text; None for an empty one."""
-    return lambda text: parse(text) if text else None
 
 
 def pool(text: str) -> PoolArn:
@@ -165,11 +160,9 @@ def pool(text: str) -> PoolArn:
 
 
 def arn(service: str, prefix: str, example: str) -> Callable[[str], str]:
-    """The ARN of one kind of resource, or nothing."""
+    """The ARN of one kind of resource."""
 
     def parse(text: str) -> str:
-        if not text:
-            return text
         try:
             arn = parse_arn(text)
         except ArnError:
@@ -245,14 +238,12 @@ def address_or_off(text: str) -> Address | None:
         raise ValueError(f"is {text!r}; expected HOST:PORT such as 127.0.0.1:8081, or off") from None
 
 
-def names(text: str) -> frozenset[str] | None:
-    """A list with commas; empty: None."""
-    if not text:
-        return None
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
+def names(text: str) -> tuple[str, ...]:
+    """A list with commas."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or any(re.search(r"\s", name) for name in names):
         raise ValueError(f"is {text!r}; expected attribute names with commas between them, such as sub,email")
-    return frozenset(names)
+    return names
 
 
 def _json_object(text: str, example: str) -> dict[str, Any]:
@@ -267,8 +258,6 @@ def _json_object(text: str, example: str) -> dict[str, Any]:
 
 def extensions(text: str) -> Mapping[str, str]:
     """K_CE_OVERRIDES. Names are lower-cased as the original does; what else CloudEvents forbids is refused."""
-    if not text:
-        return {}
     example = '{"extensions":{"team":"crm"}}'
     given = _json_object(text, example).get("extensions")
     if given is None:
@@ -291,8 +280,6 @@ def extensions(text: str) -> Mapping[str, str]:
 
 def headers(text: str) -> Mapping[str, Secret]:
     """A JSON object of HTTP headers."""
-    if not text:
-        return {}
     result: dict[str, Secret] = {}
     for name, value in _json_object(text, '{"X-Api-Key":"..."}').items():
         if not _HEADER.fullmatch(name):

@@ -12,6 +12,7 @@ import msgspec
 
 from adapter.manifest.document import Path, shown
 
+_UNIONS = (typing.Union, types.UnionType)
 #: Fields whose values are secrets: a message never shows them.
 _SECRET_FIELDS = {"value", "accessKeyID", "secretAccessKey", "sessionToken"}
 
@@ -136,7 +137,9 @@ def _bare(expected: Any) -> Any:
 
 
 def _alternatives(expected: Any) -> tuple[Any, ...]:
-    if get_origin(expected) in (typing.Union, types.UnionType):
+    if get_origin(expected) is Annotated and get_origin(get_args(expected)[0]) in _UNIONS:
+        return _alternatives(get_args(expected)[0])
+    if get_origin(expected) in _UNIONS:
         return tuple(inner for kind in get_args(expected) for inner in _alternatives(kind))
     return (expected,)
 

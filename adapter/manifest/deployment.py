@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from adapter.manifest.spec import KeyArn, Name, Network, Region, Spec, TopicArn, like
+from adapter.config.fields import Group
+from adapter.config.groups import like
+from adapter.manifest.spec import KeyArn, Name, Network, Region, TopicArn
 
 #: The retention periods that CloudWatch Logs knows, in days
 #: (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html).
@@ -17,14 +19,14 @@ RetentionDays = Literal[
 Minutes = Annotated[int, Meta(ge=1, le=1440)]
 
 
-class Registry(Spec, frozen=True, kw_only=True):
+class Registry(Group, frozen=True, kw_only=True):
     """A registry (Amazon ECR) of our own for the adapter's image."""
 
     tag: Annotated[str, like(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "an image tag", "0.1.0")] | None = None
     keep: Annotated[int, Meta(ge=1, le=1000)] = 10
 
 
-class Image(Spec, frozen=True, kw_only=True):
+class Image(Group, frozen=True, kw_only=True):
     """The adapter's image: any reference that ECS can pull, or our own registry."""
 
     uri: (
@@ -33,14 +35,14 @@ class Image(Spec, frozen=True, kw_only=True):
     registry: Registry = Registry()
 
 
-class Encryption(Spec, frozen=True, kw_only=True):
+class Encryption(Group, frozen=True, kw_only=True):
     """One customer key for the secrets, logs, tables, queues and buses; none: the keys that AWS owns."""
 
     create_key: bool = False
     key_arn: KeyArn | None = None
 
 
-class Alarms(Spec, frozen=True, kw_only=True):
+class Alarms(Group, frozen=True, kw_only=True):
     """When somebody is told, and where."""
 
     enabled: bool = True
@@ -50,7 +52,7 @@ class Alarms(Spec, frozen=True, kw_only=True):
     undelivered_minutes: Minutes = 15
 
 
-class S3Backend(Spec, frozen=True, kw_only=True):
+class S3Backend(Group, frozen=True, kw_only=True):
     """Terraform's state in an S3 bucket, locked by a lock file beside it."""
 
     bucket: Annotated[str, like(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name", "terraform-state")]
@@ -59,7 +61,7 @@ class S3Backend(Spec, frozen=True, kw_only=True):
     kms_key_arn: KeyArn | None = None
 
 
-class HcpBackend(Spec, frozen=True, kw_only=True):
+class HcpBackend(Group, frozen=True, kw_only=True):
     """Terraform's state in HCP Terraform; one workspace per stack, its name prefixed."""
 
     organization: Annotated[str, like(r"[A-Za-z0-9_-]+", "an organization", "example")]
@@ -67,14 +69,14 @@ class HcpBackend(Spec, frozen=True, kw_only=True):
     hostname: Annotated[str, like(r"[A-Za-z0-9.:-]+", "a host's name", "app.terraform.io")] = "app.terraform.io"
 
 
-class Backend(Spec, frozen=True, kw_only=True):
+class Backend(Group, frozen=True, kw_only=True):
     """Where Terraform keeps its state; nothing given: files beside main.py."""
 
     s3: S3Backend | None = None
     hcp: HcpBackend | None = None
 
 
-class DeploymentSpec(Spec, frozen=True, kw_only=True):
+class DeploymentSpec(Group, frozen=True, kw_only=True):
     """What the sources share."""
 
     region: Region | None = None
@@ -88,13 +90,13 @@ class DeploymentSpec(Spec, frozen=True, kw_only=True):
     backend: Backend = Backend()
 
 
-class DeploymentMetadata(Spec, frozen=True, kw_only=True):
+class DeploymentMetadata(Group, frozen=True, kw_only=True):
     """The name that the names of everything begin with."""
 
     name: Name = "cognito-source"
 
 
-class DeploymentDocument(Spec, frozen=True, kw_only=True):
+class DeploymentDocument(Group, frozen=True, kw_only=True):
     """What all sources share; at most one in a manifest."""
 
     api_version: Literal["cognito-source/v1alpha1"]

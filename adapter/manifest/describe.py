@@ -1,4 +1,7 @@
-"""What each field of a manifest means, for editors (the JSON Schema) and for docs/manifest.md."""
+"""What each field of a manifest means, for editors (the JSON Schema) and for docs/manifest.md.
+
+Fields that are settings of the adapter as well have their meaning in adapter/config/groups.py.
+"""
 
 from __future__ import annotations
 
@@ -69,19 +72,7 @@ FIELDS: Final[dict[str, str]] = {
     "AdapterOverrides.affinity": "Kubernetes only.",
     "AdapterOverrides.public": "Kubernetes only.",
     "AdapterOverrides.architecture": "The task's processor on AWS; the image must have been built for it.",
-    "Polling.maxRps": "ListUsers requests a second, all listings together; an account's default quota is 30.",
-    "Polling.minSeconds": "Shortest pause between two sweeps.",
-    "Polling.maxSeconds": "Longest pause, reached step by step while nothing changes.",
-    "Batch.size": "Events of one request at most.",
-    "Batch.seconds": "How long the first event waits for company.",
-    "Delivery.format": "How events travel over HTTP; `json` is Knative's word for structured.",
     "Delivery.batch": "For the batched format.",
-    "Delivery.concurrency": "Requests in flight.",
-    "Delivery.retry": "Attempts after the first one.",
-    "Delivery.backoffPolicy": "How the pause between attempts grows.",
-    "Delivery.backoffDelay": "The pause that it grows from.",
-    "Delivery.timeout": "How long one attempt may take; 30 seconds when not given.",
-    "Delivery.retryAfterMax": "The longest Retry-After that is honoured; PT0S ignores it.",
     "Delivery.deadLetterSink": "Where events go that the sink did not take.",
     "Delivery.headersSecretArn": "A secret with a JSON object of extra HTTP headers.",
     "DynamoDb.tableName": "The table's name; from the source's name when not given.",
@@ -89,10 +80,6 @@ FIELDS: Final[dict[str, str]] = {
     "DynamoDb.deletionProtection": "Refuse to delete the table; set it to false and deploy before `cdktf destroy`.",
     "State.dynamodb": "A table (what is used on AWS).",
     "State.url": "For a laptop or Kubernetes: `sqlite:///relative.db`, `sqlite:////absolute.db`, `dynamodb://table`.",
-    "Events.initial": "The first sweep: `baseline` only remembers who is there, `snapshot` reports everybody.",
-    "Events.deleted": "Report deletions.",
-    "Events.deletedMaxPercent": "A sweep that misses more of the users than this waits for a second one that agrees.",
-    "Events.attributes": "User attributes that may leave Cognito; none given: all of them.",
     "AssumeRole.roleArn": "The role's ARN.",
     "Credentials.mode": (
         "`minted`: a user, its key made at deploy time and never in Terraform's state; `terraform`: the key is in the"

@@ -35,7 +35,7 @@ def schema() -> dict[str, Any]:
     (source, deployment), parts = msgspec.json.schema_components(_ROOTS, ref_template="#/$defs/{name}")
     for name, part in parts.items():
         for field, value in part.get("properties", {}).items():
-            value["description"] = FIELDS[f"{name}.{field}"]
+            value["description"] = FIELDS.get(f"{name}.{field}") or value["description"]
         part.update(_TOGETHER.get(name, {}))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from adapter.config.fields import Env, Group
+from adapter.config.groups import DeliverySpec, Events, Polling, like
+
 API_VERSION = "sources.triggermesh.io/v1alpha1"
 KIND = "AWSCognitoUserPoolSource"
 DEPLOYMENT_API_VERSION = "cognito-source/v1alpha1"
@@ -23,11 +26,6 @@ _PARTITION = r"aws(-[a-z]+)*"
 _REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
 #: Paths and names of IAM, without the characters that mean something to Terraform.
 _IAM = r"[A-Za-z0-9_+=,.@/-]+"
-
-
-def like(pattern: str, expected: str, example: str) -> Meta:
-    """Text of one form: `expected` is what the message of a wrong value says."""
-    return Meta(pattern=f"^{pattern}$", examples=[example], extra={"expected": f"{expected}, for example {example}"})
 
 
 Name = Annotated[
@@ -104,14 +102,6 @@ TopicArn = Annotated[
         "arn:aws:sns:eu-central-1:123456789012:alarms",
     ),
 ]
-#: A fraction only in the last part, as adapter/config/durations.py reads it.
-_PART = r"[0-9]{1,9}([.,][0-9]{1,9})?"
-_DURATION = (
-    r"P(?=[0-9T])(?!.*[.,][0-9]+[WDHM].*[0-9])"
-    rf"({_PART}W|({_PART}D)?(T(?=[0-9])({_PART}H)?({_PART}M)?({_PART}S)?)?)"
-)
-Duration = Annotated[str, like(_DURATION, "an ISO 8601 duration", "PT0.2S")]
-PositiveDuration = Annotated[str, like(rf"(?=.*[1-9]){_DURATION}", "an ISO 8601 duration longer than nothing", "PT30S")]
 Uri = Annotated[str, like(r"[^\s]+", "an http or https address", "https://example.com/events")]
 EnvName = Annotated[str, like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", "LOG_LEVEL")]
 Quantity = (
@@ -130,11 +120,7 @@ Region = Annotated[str, like(_REGION, "an AWS region", "eu-central-1")]
 Text = Annotated[str, Meta(min_length=1, extra={"expected": "a text that is not empty"})]
 
 
-class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """What all objects of a manifest have in common."""
-
-
-class Reference(Spec, frozen=True, kw_only=True):
+class Reference(Group, frozen=True, kw_only=True):
     """A Kubernetes object that can receive events; means nothing outside Kubernetes."""
 
     api_version: Text | None = None
@@ -145,46 +131,46 @@ class Reference(Spec, frozen=True, kw_only=True):
     address: Text | None = None
 
 
-class EventBridge(Spec, frozen=True, kw_only=True):
+class EventBridge(Group, frozen=True, kw_only=True):
     """An Amazon EventBridge bus: an existing one by ARN, or one that the deployment creates by name."""
 
     event_bus_arn: BusArn | None = None
     create: Annotated[str, like(r"[A-Za-z0-9_.-]{1,200}", "the name of an event bus", "users")] | None = None
 
 
-class Queue(Spec, frozen=True, kw_only=True):
+class Queue(Group, frozen=True, kw_only=True):
     """An Amazon SQS queue: an existing one by ARN, or one that the deployment creates by name."""
 
     queue_arn: QueueArn | None = None
     create: Annotated[str, like(r"[A-Za-z0-9_-]{1,75}(\.fifo)?", "the name of a queue", "users")] | None = None
 
 
-class Sink(Spec, frozen=True, kw_only=True):
+class Sink(Group, frozen=True, kw_only=True):
     """Where events go: exactly one of uri, ref, eventBridge and sqs (uri beside ref: a path, as Knative has it)."""
 
     uri: Uri | None = None
     ref: Reference | None = None
     event_bridge: EventBridge | None = None
     sqs: Queue | None = None
-    ca_certs: Text | None = msgspec.field(default=None, name="CACerts")
-    audience: Text | None = None
+    ca_certs: Annotated[Text | None, Env("K_CA_CERTS")] = msgspec.field(default=None, name="CACerts")
+    audience: Annotated[Text | None, Env("K_AUDIENCE")] = None
 
 
-class SecretKey(Spec, frozen=True, kw_only=True):
+class SecretKey(Group, frozen=True, kw_only=True):
     """A key of a Kubernetes secret."""
 
     name: Text
     key: Text
 
 
-class SecretValue(Spec, frozen=True, kw_only=True):
+class SecretValue(Group, frozen=True, kw_only=True):
     """A value, or the Kubernetes secret that holds it; the secret wins if both are given."""
 
     value: Text | None = None
     value_from_secret: SecretKey | None = None
 
 
-class AuthCredentials(Spec, frozen=True, kw_only=True):
+class AuthCredentials(Group, frozen=True, kw_only=True):
     """An access key."""
 
     access_key_id: SecretValue = msgspec.field(name="accessKeyID")
@@ -193,14 +179,14 @@ class AuthCredentials(Spec, frozen=True, kw_only=True):
     assume_iam_role: RoleArn | None = None
 
 
-class AuthIam(Spec, frozen=True, kw_only=True):
+class AuthIam(Group, frozen=True, kw_only=True):
     """IAM roles for service accounts on EKS."""
 
     role_arn: RoleArn | None = None
     service_account: Text | None = None
 
 
-class Auth(Spec, frozen=True, kw_only=True):
+class Auth(Group, frozen=True, kw_only=True):
     """How the original authenticates: exactly one of the three."""
 
     credentials: AuthCredentials | None = None
@@ -208,7 +194,7 @@ class Auth(Spec, frozen=True, kw_only=True):
     iam: AuthIam | None = None
 
 
-class EnvVar(Spec, frozen=True, kw_only=True):
+class EnvVar(Group, frozen=True, kw_only=True):
     """One environment variable of the adapter."""
 
     name: EnvName
@@ -216,19 +202,19 @@ class EnvVar(Spec, frozen=True, kw_only=True):
     value_from: dict[str, Any] | None = None
 
 
-class Resources(Spec, frozen=True, kw_only=True):
+class Resources(Group, frozen=True, kw_only=True):
     """CPU and memory, as Kubernetes writes them."""
 
-    limits: dict[str, Quantity] = {}
-    requests: dict[str, Quantity] = {}
-    claims: list[Any] = []
+    limits: dict[str, Quantity] = msgspec.field(default_factory=dict)
+    requests: dict[str, Quantity] = msgspec.field(default_factory=dict)
+    claims: list[Any] = msgspec.field(default_factory=list)
 
 
-class AdapterOverrides(Spec, frozen=True, kw_only=True):
+class AdapterOverrides(Group, frozen=True, kw_only=True):
     """How the adapter runs. tolerations, nodeSelector, affinity and public mean nothing outside Kubernetes."""
 
-    annotations: dict[str, str] = {}
-    labels: dict[str, str] = {}
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     env: tuple[EnvVar, ...] = ()
     resources: Resources = Resources()
     tolerations: list[dict[str, Any]] | None = None
@@ -239,37 +225,14 @@ class AdapterOverrides(Spec, frozen=True, kw_only=True):
     architecture: Literal["X86_64", "ARM64"] = "X86_64"
 
 
-class Polling(Spec, frozen=True, kw_only=True):
-    """How often Cognito is asked."""
-
-    max_rps: Annotated[float, Meta(ge=0.1, le=1000, description="ListUsers requests a second, all together.")] = 10
-    min_seconds: Annotated[float, Meta(ge=0.01, le=86_400, description="Shortest pause between sweeps.")] = 1
-    max_seconds: Annotated[float, Meta(ge=0.01, le=86_400, description="Longest pause, when nothing changes.")] = 32
-
-
-class Batch(Spec, frozen=True, kw_only=True):
-    """How many events travel together in batched format."""
-
-    size: Annotated[int, Meta(ge=1, le=10_000)] = 100
-    seconds: Annotated[float, Meta(ge=0, le=60)] = 0.1
-
-
-class Delivery(Spec, frozen=True, kw_only=True):
+class Delivery(DeliverySpec, frozen=True, kw_only=True):
     """How events are sent, with the names of Knative's DeliverySpec."""
 
-    format: Literal["binary", "structured", "batched", "json"] = "binary"
-    batch: Batch = Batch()
-    concurrency: Annotated[int, Meta(ge=1, le=256)] = 8
-    retry: Annotated[int, Meta(ge=0, le=1000)] = 3
-    backoff_policy: Literal["linear", "exponential"] = "exponential"
-    backoff_delay: Duration = "PT0.2S"
-    timeout: PositiveDuration | None = None
-    retry_after_max: Duration | None = None
     dead_letter_sink: Sink | None = None
     headers_secret_arn: SecretArn | None = None
 
 
-class DynamoDb(Spec, frozen=True, kw_only=True):
+class DynamoDb(Group, frozen=True, kw_only=True):
     """The table that remembers what was reported."""
 
     table_name: (
@@ -279,33 +242,27 @@ class DynamoDb(Spec, frozen=True, kw_only=True):
     deletion_protection: bool = True
 
 
-class State(Spec, frozen=True, kw_only=True):
+class State(Group, frozen=True, kw_only=True):
     """Where the adapter remembers users: DynamoDB on AWS, or a URL for a laptop or Kubernetes."""
 
     dynamodb: DynamoDb | None = None
-    url: Annotated[str, like(r"(sqlite|dynamodb)://[^\s]+", "a state URL", "sqlite:///cognito-source.db")] | None = None
+    url: Annotated[
+        Annotated[str, like(r"(sqlite|dynamodb)://[^\s]+", "a state URL", "sqlite:///cognito-source.db")] | None,
+        Env("STATE_URL"),
+    ] = None
 
 
-class Events(Spec, frozen=True, kw_only=True):
-    """Which events are sent, and what they hold."""
-
-    initial: Literal["baseline", "snapshot"] = "baseline"
-    deleted: bool = True
-    deleted_max_percent: Annotated[float, Meta(ge=0, le=100)] = 20
-    attributes: tuple[Annotated[str, like(r"[^\s,]+", "the name of a user attribute", "email")], ...] = ()
-
-
-class AssumeRole(Spec, frozen=True, kw_only=True):
+class AssumeRole(Group, frozen=True, kw_only=True):
     """A role of the pool's account that is taken to call Cognito."""
 
     role_arn: RoleArn
 
 
-class Credentials(Spec, frozen=True, kw_only=True):
+class Credentials(Group, frozen=True, kw_only=True):
     """Who calls Cognito when this is deployed on AWS."""
 
     mode: Literal["minted", "terraform", "existing", "role"] = "minted"
-    secret_arn: SecretArn | None = None
+    secret_arn: Annotated[SecretArn | None, Env("CREDENTIALS_SECRET_ARN")] = None
     assume_role: RoleArn | AssumeRole | None = None
     user_name: Annotated[str, like(r"[A-Za-z0-9_+=,.@-]{1,64}", "the name of an IAM user", "cognito-source")] | None = (
         None
@@ -315,7 +272,7 @@ class Credentials(Spec, frozen=True, kw_only=True):
     recovery_window_days: Literal[0] | Annotated[int, Meta(ge=7, le=30)] = 0
 
 
-class Network(Spec, frozen=True, kw_only=True):
+class Network(Group, frozen=True, kw_only=True):
     """Where the task runs. Nothing given: the account's default VPC."""
 
     vpc_id: Annotated[str, like(r"vpc-[0-9a-f]+", "a VPC's id", "vpc-0123456789abcdef0")] | None = None
@@ -330,10 +287,10 @@ class Network(Spec, frozen=True, kw_only=True):
     ] = ()
 
 
-class SourceSpec(Spec, frozen=True, kw_only=True):
+class SourceSpec(Group, frozen=True, kw_only=True):
     """One user pool, and where its events go."""
 
-    arn: PoolArn
+    arn: Annotated[PoolArn, Env("ARN")]
     sink: Sink
     auth: Auth | None = None
     adapter_overrides: AdapterOverrides = AdapterOverrides()
@@ -350,11 +307,11 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     name: ObjectName
     namespace: Name = "default"
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class SourceDocument(Spec, frozen=True, kw_only=True):
+class SourceDocument(Group, frozen=True, kw_only=True):
     """One source of events."""
 
     api_version: Literal["sources.triggermesh.io/v1alpha1"]

@@ -77,15 +77,15 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         FatalError: the adapter can't go on.
     """
     stop = Shutdown()
-    limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
+    limiter = RateLimiter(settings.polling.max_rps, sleep=stop.wait)
     pool = _pool(settings, limiter)
-    health = Health(stale_s=max(STALE_S, 3 * settings.poll_max_s + 60))
+    health = Health(stale_s=max(STALE_S, 3 * settings.polling.max_seconds + 60))
     metrics = Metrics(
         source=str(settings.pool),
-        namespace=settings.namespace,
-        name=settings.name,
-        component=settings.component,
-        resource_group=settings.resource_group,
+        namespace=settings.identity.namespace,
+        name=settings.identity.name,
+        component=settings.identity.component,
+        resource_group=settings.identity.resource_group,
         traffic=lambda: (limiter.requests, limiter.throttled),
     )
     for line in settings.ignored:
@@ -97,7 +97,7 @@ def run(settings: Settings, *, once: bool = False) -> bool:
         stack.callback(traces.close)
         if not once:
             _serve(stack, settings, health, metrics, limiter)
-        warn_of_loss(settings.state_url)
+        warn_of_loss(settings.state.url)
         store = _open_store(settings, health, stop, Standby(pool, health), wait=not once)
         if store is None:
             return not once
@@ -130,7 +130,7 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         CognitoError: the users can't be listed.
     """
     stop = Shutdown()
-    limiter = RateLimiter(settings.max_rps, sleep=stop.wait)
+    limiter = RateLimiter(settings.polling.max_rps, sleep=stop.wait)
     pool = _pool(settings, limiter)
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(stop, late=1))
@@ -142,7 +142,9 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         return Replay(
             listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))).scan,
             courier=courier,
-            builder=EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions),
+            builder=EventBuilder(
+                pool=settings.pool, attributes=settings.events.allowed_attributes, extensions=settings.extensions
+            ),
             detector=Detector(pool_arn=str(settings.pool)),
             run_id=uuid.uuid4().hex,
             pace=RateLimiter(events_per_s, sleep=stop.wait).acquire,
@@ -187,17 +189,19 @@ def _subs(store: Store) -> list[str]:
 
 def http_options(settings: Settings) -> HttpOptions:
     """How HTTP sinks are spoken to."""
-    token_file = Path(settings.token_file) if settings.token_file else TOKEN_FILE if TOKEN_FILE.exists() else None
+    token_file = (
+        Path(settings.http.token_file) if settings.http.token_file else TOKEN_FILE if TOKEN_FILE.exists() else None
+    )
     return HttpOptions(
-        mode=ContentMode(settings.delivery_format),
+        mode=ContentMode(settings.delivery.format),
         timeout_s=settings.attempt_timeout_s,
-        connections=settings.concurrency,
-        batch_size=settings.batch_size,
-        headers=settings.headers,
+        connections=settings.delivery.concurrency,
+        batch_size=settings.delivery.batch.size,
+        headers=settings.http.headers,
         token_file=token_file,
-        ca_certs=settings.ca_certs,
+        ca_certs=settings.http.ca_certs,
         ca_folder=CA_FOLDER if CA_FOLDER.is_dir() else None,
-        namespace=settings.namespace,
+        namespace=settings.identity.namespace,
     )
 
 
@@ -225,8 +229,8 @@ def _pool(settings: Settings, limiter: RateLimiter) -> CognitoUserPool:
         PoolCredentials(settings),
         settings.pool,
         limiter,
-        connect_timeout_s=settings.connect_timeout_s,
-        read_timeout_s=settings.read_timeout_s,
+        connect_timeout_s=settings.cognito.connect_timeout_s,
+        read_timeout_s=settings.cognito.read_timeout_s,
     )
 
 
@@ -243,14 +247,18 @@ def _service(
     """The loop that the settings describe, between what it works with."""
     progress = Progress(known=store.count(), whole=store.meta().baseline_done, show=status_line())
     metrics.first_sweep = progress.report
-    builder = EventBuilder(pool=settings.pool, attributes=settings.attributes, extensions=settings.extensions)
+    builder = EventBuilder(
+        pool=settings.pool, attributes=settings.events.allowed_attributes, extensions=settings.extensions
+    )
     outbox = Outbox(store, courier, builder, metrics)
-    detector = Detector(pool_arn=str(settings.pool), report_deletions=settings.deleted)
-    rules = Rules(initial=settings.initial, deleted_max_percent=settings.deleted_max_percent)
+    detector = Detector(pool_arn=str(settings.pool), report_deletions=settings.events.deleted)
+    rules = Rules(initial=settings.events.initial, deleted_max_percent=settings.events.deleted_max_percent)
     return Service(
         Sweeper(lister, store, outbox, detector, rules, shutdown=stop),
         outbox,
-        pace=Pace(poll_min_s=settings.poll_min_s, poll_max_s=settings.poll_max_s, emf=settings.metrics_emf),
+        pace=Pace(
+            poll_min_s=settings.polling.min_seconds, poll_max_s=settings.polling.max_seconds, emf=settings.metrics.emf
+        ),
         observers=Observers(health=health, metrics=metrics, progress=progress, traces=traces),
         shutdown=stop,
     )
@@ -265,15 +273,15 @@ def _delivery(stack: ExitStack, settings: Settings, held: Callable[[], bool], tr
     delivery = Delivery(
         sink,
         RetryPolicy(
-            retry=settings.retry,
-            backoff_policy=BackoffPolicy(settings.backoff_policy),
-            backoff_delay_s=settings.backoff_delay_s,
+            retry=settings.delivery.retry,
+            backoff_policy=BackoffPolicy(settings.delivery.backoff_policy),
+            backoff_delay_s=settings.delivery.backoff_delay_s,
             timeout_s=settings.attempt_timeout_s,
-            retry_after_max_s=settings.retry_after_max_s,
+            retry_after_max_s=settings.delivery.retry_after_max_s,
         ),
         dead_letter=dead_letter,
-        concurrency=settings.concurrency,
-        batch=Batching(settings.batch_size, settings.batch_s),
+        concurrency=settings.delivery.concurrency,
+        batch=Batching(settings.delivery.batch.size, settings.delivery.batch.seconds),
         held=held,
     )
     return traces.courier(delivery)
@@ -282,19 +290,19 @@ def _delivery(stack: ExitStack, settings: Settings, held: Callable[[], bool], tr
 def _serve(stack: ExitStack, settings: Settings, health: Health, metrics: Metrics, limiter: RateLimiter) -> None:
     """Start the servers for probes and metrics, on a port of their own as in the original; and the status page."""
     problems = []
-    address = settings.health_address
+    address = settings.servers.health_address
     try:
         stack.enter_context(HealthServer(health, address, metrics.status))
     except OSError as error:
         problems.append(
             f"HEALTH_ADDRESS {address} can't be listened on ({error.strerror}); expected a free port: set another one"
         )
-    if settings.metrics_port:
+    if settings.metrics.port:
         try:
-            stack.callback(serve(metrics, settings.metrics_host, settings.metrics_port))
+            stack.callback(serve(metrics, settings.metrics.host, settings.metrics.port))
         except OSError as error:
             problems.append(
-                f"METRICS_PROMETHEUS_PORT {settings.metrics_port} of METRICS_PROMETHEUS_HOST {settings.metrics_host} "
+                f"METRICS_PROMETHEUS_PORT {settings.metrics.port} of METRICS_PROMETHEUS_HOST {settings.metrics.host} "
                 f"can't be listened on ({error.strerror}); "
                 "expected a free port: set another one, or 0 for none"
             )
@@ -307,7 +315,7 @@ def _serve_status_page(
     stack: ExitStack, settings: Settings, health: Health, metrics: Metrics, limiter: RateLimiter
 ) -> list[str]:
     """Start the status page where one is wanted; returns what is wrong, if somebody asked for just that address."""
-    address = settings.status_address
+    address = settings.servers.status_address
     if address is None:
         return []
     from adapter.observability.status_page.report import Report  # only where there is a page
@@ -364,10 +372,10 @@ def _open_store(
         health.beat()
         try:
             store = open_store(
-                settings.state_url,
+                settings.state.url,
                 str(settings.pool),
                 service_session=lambda: service_session(settings),
-                lease_seconds=settings.state_lease_s,
+                lease_seconds=settings.state.lease_s,
                 waiting=waiting if wait else None,
                 pause=stop.wait,
             )

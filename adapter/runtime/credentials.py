@@ -60,16 +60,20 @@ class PoolCredentials:
             if self._calls > 1 and key != self._key:
                 logger.info("Cognito refused the key; the secret holds a newer one", extra=_RELOADED)
             self._key = key
-        if self._settings.assume_role_arn:
+        if self._settings.access.assume_role_arn:
             _assume(session, self._settings)
         return session
 
     def _next_key(self) -> _Key | None:
         settings = self._settings
         given: _Key | None = None
-        if settings.access_key_id:
-            given = (settings.access_key_id, str(settings.secret_access_key), str(settings.session_token) or None)
-        if not settings.credentials_secret_arn or (self._calls == 1 and given):
+        if settings.access.access_key_id:
+            given = (
+                settings.access.access_key_id,
+                str(settings.access.secret_access_key),
+                str(settings.access.session_token) or None,
+            )
+        if not settings.access.secret_arn or (self._calls == 1 and given):
             return given
         key = _read_secret(settings)
         if key == self._key:
@@ -86,12 +90,16 @@ def service_session(settings: Settings) -> Session:
     import botocore.session
 
     session = botocore.session.Session()
-    if settings.credentials_secret_arn:
+    if settings.access.secret_arn:
         session.get_component("credential_provider").remove("env")
-    elif settings.access_key_id:
+    elif settings.access.access_key_id:
         # A manifest's key is not in the process environment.
         session = _session(
-            (settings.access_key_id, str(settings.secret_access_key), str(settings.session_token) or None)
+            (
+                settings.access.access_key_id,
+                str(settings.access.secret_access_key),
+                str(settings.access.session_token) or None,
+            )
         )
     session.user_agent_extra = USER_AGENT
     return session
@@ -109,7 +117,7 @@ def _session(key: _Key | None) -> Session:
 def _read_secret(settings: Settings) -> _Key:
     from botocore.exceptions import ClientError
 
-    arn = settings.credentials_secret_arn
+    arn = settings.access.secret_arn
     try:
         client: Any = service_session(settings).create_client("secretsmanager", region_name=parse_arn(arn).region)
         # The stage is named because one emulator at least answers with a former version otherwise.
@@ -158,7 +166,7 @@ def _assume(session: Session, settings: Settings) -> None:
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=client_creator,
         source_credentials=source,
-        role_arn=settings.assume_role_arn,
+        role_arn=settings.access.assume_role_arn,
         extra_args={"RoleSessionName": str(time.time_ns()), "DurationSeconds": ASSUME_ROLE_SECONDS},
     )
     refreshed = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)

@@ -105,7 +105,7 @@ def test_while_the_database_is_locked_it_answers_503_and_the_event_can_come_agai
 
 
 def test_it_gives_up_before_the_adapter_does() -> None:
-    assert load({"ARN": ARN, "K_SINK": "http://127.0.0.1/"}).sink_timeout_s > PATIENCE_S
+    assert load({"ARN": ARN, "K_SINK": "http://127.0.0.1/"}).http.timeout_s > PATIENCE_S
 
 
 def test_only_who_has_the_token_is_let_in(tmp_path: Path) -> None:

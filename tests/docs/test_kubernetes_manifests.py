@@ -89,8 +89,8 @@ def test_custom_resources_have_the_fields_of_their_definitions(resource: Resourc
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=name_of)
 def test_the_adapter_accepts_the_environment(deployment: Resource) -> None:
     settings = load(settings_of(deployment))
-    assert (settings.namespace, settings.metrics_port) == ("crm", 9092)
-    assert settings.name in deployment["metadata"]["name"]
+    assert (settings.identity.namespace, settings.metrics.port) == ("crm", 9092)
+    assert settings.identity.name in deployment["metadata"]["name"]
 
 
 def test_what_a_sink_binding_sets_wins() -> None:
@@ -100,7 +100,7 @@ def test_what_a_sink_binding_sets_wins() -> None:
         subject, sink="https://broker.example/crm", overrides=binding["spec"]["ceOverrides"], ca_certs="-----BEGIN-----"
     )
     settings = load(environment(there, SECRETS))
-    assert (settings.sink, settings.ca_certs) == ("https://broker.example/crm", "-----BEGIN-----")
+    assert (settings.sink, settings.http.ca_certs) == ("https://broker.example/crm", "-----BEGIN-----")
     assert settings.extensions == {"team": "identity"}
 
 
@@ -114,7 +114,7 @@ def test_probes_and_ports_are_those_of_the_adapter(deployment: Resource) -> None
     container = container_of(deployment)
     settings = load(settings_of(deployment))
     ports = {each["name"]: each["containerPort"] for each in container["ports"]}
-    assert ports == {"health": settings.health_address.port, "metrics": settings.metrics_port}
+    assert ports == {"health": settings.servers.health_address.port, "metrics": settings.metrics.port}
     probes = {name: each for name, each in container.items() if name.endswith("Probe")}
     assert {probe["httpGet"]["port"] for probe in probes.values()} == {"health"}
     health = Health()
@@ -132,7 +132,7 @@ def test_the_state_lasts_and_everything_else_is_read_only(deployment: Resource) 
     volumes = {each["name"]: each for each in pod["volumes"]}
     mounts = {each["mountPath"]: volumes[each["name"]] for each in container["volumeMounts"]}
     assert "emptyDir" in mounts["/tmp"]
-    url = parse_state_url(load(settings_of(deployment)).state_url)
+    url = parse_state_url(load(settings_of(deployment)).state.url)
     if isinstance(url, SqliteUrl):
         claim = mounts[str(url.path.parent)]["persistentVolumeClaim"]["claimName"]
         assert ("PersistentVolumeClaim", claim) in OURS
@@ -142,7 +142,7 @@ def test_the_state_lasts_and_everything_else_is_read_only(deployment: Resource) 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=name_of)
 def test_an_update_comes_to_its_end(deployment: Resource) -> None:
     """The new pod is not ready before the old one is gone, and its volume can't be had before: so it must go first."""
-    url = parse_state_url(load(settings_of(deployment)).state_url)
+    url = parse_state_url(load(settings_of(deployment)).state.url)
     rolling = deployment["spec"].get("strategy", {}).get("type", "RollingUpdate") == "RollingUpdate"
     if rolling:
         assert isinstance(url, DynamoUrl)
@@ -177,9 +177,9 @@ def test_the_source_for_triggermesh_is_the_originals_and_its_overrides_reach_the
     spec: dict[str, Any] = yaml.safe_load(file.read_text())["spec"]
     overrides = [(each["name"], each["value"]) for each in spec["adapterOverrides"]["env"]]
     settings = load(effective(reconciled(spec["arn"], "http://broker.example/crm/default", overrides)))
-    assert isinstance(parse_state_url(settings.state_url), DynamoUrl)
-    assert settings.deleted is False
-    assert settings.sink_timeout_s == 30
+    assert isinstance(parse_state_url(settings.state.url), DynamoUrl)
+    assert settings.events.deleted is False
+    assert settings.http.timeout_s == 30
 
 
 def test_the_networks_policy_lets_out_what_the_adapter_calls() -> None:

@@ -140,8 +140,8 @@ def test_a_broken_promise_would_be_named() -> None:
     broken = interface.broken(present, changed)
     assert [line.partition(" ")[2].partition(" ")[0] for line in broken] == [
         "NAME",
-        "POLL_MAX_SECONDS",
         "MAX_RPS",
+        "POLL_MAX_SECONDS",
         "adapter",
     ]
 

@@ -244,7 +244,7 @@ def test_17_readiness_is_lost_when_polls_stall_and_a_hang_is_noticed() -> None:
         (["no successful poll for 121 s"], []),
         (["no successful poll for 301 s"], ["the service thread has been silent for 301 s"]),
     ]
-    assert load(LEAST).read_timeout_s == 20
+    assert load(LEAST).cognito.read_timeout_s == 20
 
 
 def test_18_the_type_is_the_one_that_consumers_filter_by(pool: MemoryPool, sink: MemorySink, state: Path) -> None:

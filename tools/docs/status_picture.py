@@ -65,7 +65,7 @@ class Day:
             settings,
             self.health,
             self.metrics,
-            RateLimiter(settings.max_rps),
+            RateLimiter(settings.polling.max_rps),
             clock=lambda: self.now_s,
             wall_s=lambda: self.begun_s + self.now_s,
             key=b"the picture is the same every time",

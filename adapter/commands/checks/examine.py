@@ -56,10 +56,10 @@ def examine(environment: Mapping[str, str], ask: Ask, *, send: bool, limit_s: fl
         there = running[0].mark is not Mark.SKIP
         yield from limited(
             "state",
-            lambda: storage_checks(settings.state_url, pool, lambda: _session(settings), limit_s, known, running=there),
+            lambda: storage_checks(settings.state.url, pool, lambda: _session(settings), limit_s, known, running=there),
             limit_s,
         )
-    yield from quota_checks(settings.max_rps, known.users, whole=known.whole)
+    yield from quota_checks(settings.polling.max_rps, known.users, whole=known.whole)
     yield from running
 
 
@@ -121,7 +121,7 @@ def _session(settings: Settings) -> Session:
 
 def _adapter(settings: Settings, ask: Ask) -> Iterator[Check]:
     """Whether an adapter runs here, and is well."""
-    name, where = "adapter", str(settings.health_address)
+    name, where = "adapter", str(settings.servers.health_address)
     try:
         status, body = ask("/ready", where)
     except AdapterError:

@@ -110,7 +110,7 @@ def credential_checks(settings: Settings, sessions: list[Session]) -> Iterator[C
         return
     sessions.append(session)
     yield ok(name, _source(settings, session, found))
-    if settings.access_key_id and settings.credentials_secret_arn:
+    if settings.access.access_key_id and settings.access.secret_arn:
         yield _secret_check(name, credentials)
 
 
@@ -127,18 +127,22 @@ def _secret_check(name: str, credentials: PoolCredentials) -> Check:
 
 def _source(settings: Settings, session: Session, found: Any) -> str:
     """Where credentials are from; nothing of them is shown."""
-    if settings.access_key_id:
+    if settings.access.access_key_id:
         place = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        if settings.session_token:
+        if settings.access.session_token:
             place += ", temporary"
-    elif settings.credentials_secret_arn:
+    elif settings.access.secret_arn:
         place = "the secret of CREDENTIALS_SECRET_ARN"
     else:
-        method = "assumed" if settings.assume_role_arn else str(found.method)
+        method = "assumed" if settings.access.assume_role_arn else str(found.method)
         place = _PLACES.get(method, "boto3's default chain")
         if profile := session.get_config_variable("profile"):
             place += f", profile {printable(str(profile))}"
-    return f"{place}, with which {settings.assume_role_arn} is assumed" if settings.assume_role_arn else place
+    return (
+        f"{place}, with which {settings.access.assume_role_arn} is assumed"
+        if settings.access.assume_role_arn
+        else place
+    )
 
 
 def identity_checks(settings: Settings, session: Session | None, limit_s: float) -> Iterator[Check]:
@@ -187,8 +191,8 @@ def permission_checks(settings: Settings, session: Session | None, limit_s: floa
         lambda: session,
         settings.pool,
         RateLimiter(1000.0),
-        connect_timeout_s=min(settings.connect_timeout_s, limit_s / 3),
-        read_timeout_s=min(settings.read_timeout_s, limit_s / 2),
+        connect_timeout_s=min(settings.cognito.connect_timeout_s, limit_s / 3),
+        read_timeout_s=min(settings.cognito.read_timeout_s, limit_s / 2),
         attempts=1,
     )
     begun_s, begun = time.time(), time.monotonic()

@@ -89,7 +89,7 @@ class Report:
             "settings": self._facts(),
             "pace_rps": round(self._limiter.rps, 2),
             "events_by_kind": dict(self._metrics.totals().kinds),
-            "usernames_hashed": not self._settings.status_show_users,
+            "usernames_hashed": not self._settings.servers.status_show_users,
             "last_events": [self._event(each) for each in reversed(self._metrics.last())],
             "history": {
                 "span": past.span.name,
@@ -107,12 +107,12 @@ class Report:
         return {
             "sink": shown(settings.sink),
             "dead_letter_sink": shown(settings.dead_letter_sink) or None,
-            "state": settings.state_url,
-            "max_rps": settings.max_rps,
-            "poll_min_seconds": settings.poll_min_s,
-            "poll_max_seconds": settings.poll_max_s,
-            "initial": settings.initial,
-            "deletions": settings.deleted,
+            "state": settings.state.url,
+            "max_rps": settings.polling.max_rps,
+            "poll_min_seconds": settings.polling.min_seconds,
+            "poll_max_seconds": settings.polling.max_seconds,
+            "initial": settings.events.initial,
+            "deletions": settings.events.deleted,
         }
 
     def _event(self, finished: Finished) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Report:
 
     def _user(self, username: str) -> str:
         """The name, or what stands for it: the same in one life of the adapter, nothing beyond it."""
-        if self._settings.status_show_users:
+        if self._settings.servers.status_show_users:
             return username
         text = username.encode(errors="surrogatepass")
         return hashlib.blake2b(text, key=self._key, digest_size=_HASH_BYTES).hexdigest()

@@ -27,7 +27,9 @@ def start_traces(settings: Settings) -> Traces:
         )
         return NO_TRACES
     try:
-        return OtelTraces(wanted, pool=str(settings.pool), namespace=settings.namespace, name=settings.name)
+        return OtelTraces(
+            wanted, pool=str(settings.pool), namespace=settings.identity.namespace, name=settings.identity.name
+        )
     except Exception as error:  # noqa: BLE001 - whatever the SDK refuses must not keep events from being delivered
         # The text of the error is left out: it may quote a header for the collector.
         logger.error(  # noqa: TRY400

@@ -112,7 +112,7 @@ def _environment(given: dict[str, str]) -> None:
     promise(not secret or secret not in repr(effective(given)), "the effective configuration shows no secret")
     settings = load(given)
     promise(not secret or secret not in repr(settings), "the settings show no secret")
-    promise(settings.poll_min_s <= settings.poll_max_s, "the shorter wait is the smaller one")
+    promise(settings.polling.min_seconds <= settings.polling.max_seconds, "the shorter wait is the smaller one")
 
 
 def _headers_secret(given: dict[str, str]) -> str:
@@ -155,7 +155,7 @@ def _knative(given: dict[str, str]) -> None:
     least = {"ARN": POOL, "K_SINK": "http://events.example.com/users"}
     settings = load({**least, **given})
     promise(all("\n" not in line for line in settings.ignored), "what is ignored is named in one line")
-    promise(0 <= settings.metrics_port < 65_536, "the port is one")
+    promise(0 <= settings.metrics.port < 65_536, "the port is one")
     effective({**least, **given})
     remarks({**least, **given})
 

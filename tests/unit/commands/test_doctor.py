@@ -98,7 +98,7 @@ def test_an_sts_that_answers_says_who_this_is(monkeypatch: pytest.MonkeyPatch) -
 def test_one_wrong_variable_does_not_keep_the_others_from_being_read() -> None:
     found = read({**LEAST, "MAX_RPS": "fast", "STATE_URL": "sqlite:///x.db", "AWS_ACCESS_KEY_ID": "AKIA"})
     assert found.wrong == {"MAX_RPS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
-    assert found.settings.state_url == "sqlite:///x.db"
+    assert found.settings.state.url == "sqlite:///x.db"
     assert marks(found.checks()) == ["fail", "fail"]
     assert [check.found for check in found.checks()] == [
         "MAX_RPS is 'fast'",

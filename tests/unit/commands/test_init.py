@@ -60,7 +60,7 @@ def test_flags_are_enough_and_the_manifest_runs_here_and_deploys(tmp_path: Path,
     (source,) = read.sources
     assert (source.name, source.warnings) == ("customers", ())
     settings = load(manifest.environment(source))
-    assert (str(settings.pool), settings.sink, settings.initial) == (ARN, target, "baseline")
+    assert (str(settings.pool), settings.sink, settings.events.initial) == (ARN, target, "baseline")
     assert inputs_from(read).sources[0].name == "customers"
     assert "stacks plan" in result.stdout
 
@@ -71,7 +71,11 @@ def test_every_flag_arrives() -> None:
     assert "remove" in result.stdout or "another one before you deploy" in result.stdout
     (source,) = manifest.load("staff.yaml")
     settings = load(manifest.environment(source))
-    assert (settings.name, settings.state_url, settings.initial) == ("staff", "sqlite:///var/staff.db", "snapshot")
+    assert (settings.identity.name, settings.state.url, settings.events.initial) == (
+        "staff",
+        "sqlite:///var/staff.db",
+        "snapshot",
+    )
 
 
 @pytest.mark.parametrize("target", SINKS)

@@ -72,7 +72,7 @@ def test_the_defaults_of_a_cluster_are_worth_no_line() -> None:
     assert told.ignored == ()
     assert (told.log_level, told.prometheus, told.traces) == ("info", True, None)
     assert told.component == "awscognitouserpoolsource"
-    assert config.load({**LEAST, **DEFAULTS, "METRICS_PROMETHEUS_PORT": "9092"}).metrics_port == 9092
+    assert config.load({**LEAST, **DEFAULTS, "METRICS_PROMETHEUS_PORT": "9092"}).metrics.port == 9092
 
 
 def test_nothing_set_is_nothing_told() -> None:
@@ -126,21 +126,21 @@ def test_what_zap_sets_in_vain_is_named(zap: Any, named: str) -> None:
 
 def test_a_cluster_without_metrics_gets_none() -> None:
     off = {**LEAST, **metrics({"metrics.backend-destination": "None"}), "METRICS_PROMETHEUS_PORT": "9092"}
-    assert config.load(off).metrics_port == 0
-    assert config.load({**LEAST, "DEFAULT_METRICS_BACKEND": "none"}).metrics_port == 0
+    assert config.load(off).metrics.port == 0
+    assert config.load({**LEAST, "DEFAULT_METRICS_BACKEND": "none"}).metrics.port == 0
     on = {**LEAST, **metrics({"metrics.backend-destination": "prometheus"}), "DEFAULT_METRICS_BACKEND": "none"}
-    assert config.load(on).metrics_port == 9090
+    assert config.load(on).metrics.port == 9090
     assert "K_METRICS_CONFIG: metrics are not served to Prometheus" in config.remarks(off)
 
 
 def test_where_prometheus_scrapes_may_be_told_by_either_unless_we_say_it() -> None:
     told = {**LEAST, **metrics(PrometheusPort=9095, PrometheusHost="127.0.0.1")}
     settings = config.load(told)
-    assert (settings.metrics_host, settings.metrics_port) == ("127.0.0.1", 9095)
-    assert config.load({**LEAST, **metrics(Component="mine")}).component == "mine"
-    assert config.load({**LEAST, **metrics(Component="mine"), "K_COMPONENT": "ours"}).component == "ours"
+    assert (settings.metrics.host, settings.metrics.port) == ("127.0.0.1", 9095)
+    assert config.load({**LEAST, **metrics(Component="mine")}).identity.component == "mine"
+    assert config.load({**LEAST, **metrics(Component="mine"), "K_COMPONENT": "ours"}).identity.component == "ours"
     ours = config.load({**told, "METRICS_PROMETHEUS_PORT": "9092", "METRICS_PROMETHEUS_HOST": "::"})
-    assert (ours.metrics_host, ours.metrics_port) == ("::", 9092)
+    assert (ours.metrics.host, ours.metrics.port) == ("::", 9092)
     rows = {name: (value, origin) for name, value, origin in config.effective(told)}
     assert rows["METRICS_PROMETHEUS_PORT"] == ("9095", "K_METRICS_CONFIG")
 

@@ -27,13 +27,21 @@ def problems(**environment: str) -> list[str]:
 
 def test_the_least_configuration_gives_the_documented_defaults() -> None:
     settings = config.load(LEAST)
-    assert (settings.poll_min_s, settings.poll_max_s, settings.max_rps) == (1, 32, 10)
-    assert (settings.initial, settings.deleted, settings.deleted_max_percent) == ("baseline", True, 20)
-    assert (settings.state_url, settings.log_level) == ("sqlite:///cognito-source.db", "info")
-    assert str(settings.health_address) == "0.0.0.0:8080"
-    assert settings.attributes is None
+    assert (settings.polling.min_seconds, settings.polling.max_seconds, settings.polling.max_rps) == (1, 32, 10)
+    assert (settings.events.initial, settings.events.deleted, settings.events.deleted_max_percent) == (
+        "baseline",
+        True,
+        20,
+    )
+    assert (settings.state.url, settings.log_level) == ("sqlite:///cognito-source.db", "info")
+    assert str(settings.servers.health_address) == "0.0.0.0:8080"
+    assert settings.events.allowed_attributes is None
     assert settings.attempt_timeout_s == 30
-    assert (settings.retry, settings.backoff_delay_s, settings.retry_after_max_s) == (3, 0.2, None)
+    assert (settings.delivery.retry, settings.delivery.backoff_delay_s, settings.delivery.retry_after_max_s) == (
+        3,
+        0.2,
+        None,
+    )
 
 
 def test_every_problem_is_told_at_once_and_names_its_variable() -> None:
@@ -134,7 +142,7 @@ def test_overrides_without_extensions_are_none() -> None:
 @pytest.mark.parametrize("text", ["nan", "inf", "-1", "0", "1e400", "", " "])
 def test_only_finite_positive_rates_are_accepted(text: str) -> None:
     if text == "":
-        assert config.load({**LEAST, "MAX_RPS": text}).max_rps == 10
+        assert config.load({**LEAST, "MAX_RPS": text}).polling.max_rps == 10
     else:
         assert problems(MAX_RPS=text)[0].startswith("MAX_RPS ")
 
@@ -175,8 +183,8 @@ def test_no_secret_is_in_a_repr_nor_in_the_effective_configuration() -> None:
     assert "canary" not in "".join(value for _, value, _ in rows)
     assert ("AWS_SECRET_ACCESS_KEY", MASK, "environment") in rows
     assert "canary" not in repr(settings)
-    assert str(settings.secret_access_key) == "canary-1"
-    assert settings.headers == {"X-Api-Key": "canary-3"}
+    assert str(settings.access.secret_access_key) == "canary-1"
+    assert settings.http.headers == {"X-Api-Key": "canary-3"}
 
 
 def test_the_documentation_is_the_table_of_the_code() -> None:

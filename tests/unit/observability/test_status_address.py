@@ -6,10 +6,10 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.config import settings as config
@@ -39,14 +39,14 @@ def serve(stack: ExitStack, settings: Settings) -> list[str]:
 
 def test_by_default_the_page_is_on_this_machine_only() -> None:
     settings = config.load(LEAST)
-    assert (settings.status_address, settings.status_required) == (Address("127.0.0.1", 8081), False)
-    assert settings.status_show_users is False
+    assert (settings.servers.status_address, settings.status_required) == (Address("127.0.0.1", 8081), False)
+    assert settings.servers.status_show_users is False
 
 
 @pytest.mark.parametrize("text", ["off", "OFF"])
 def test_the_page_can_be_turned_off(text: str) -> None:
     settings = config.load(LEAST | {"STATUS_ADDRESS": text})
-    assert settings.status_address is None
+    assert settings.servers.status_address is None
     with ExitStack() as stack:
         assert serve(stack, settings) == []
 
@@ -70,7 +70,8 @@ def test_a_second_adapter_goes_without_a_page_when_the_default_port_is_taken(
     taken: Address, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    settings = replace(config.load(LEAST), status_address=taken)
+    settings = config.load(LEAST)
+    settings = replace(settings, servers=replace(settings.servers, status_address=taken))
     with ExitStack() as stack:
         assert serve(stack, settings) == []
     (record,) = caplog.records

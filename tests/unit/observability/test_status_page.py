@@ -46,7 +46,7 @@ class World:
         self.rig = stack.enter_context(Rig.start(self.pool, self.sink, folder / "state.db"))
         settings = config.load({"ARN": ARN, "K_SINK": "http://events.example.com/", **environment})
         self.rig.health.holder = Holder.this_process()
-        self.report = Report(settings, self.rig.health, self.rig.metrics, RateLimiter(settings.max_rps))
+        self.report = Report(settings, self.rig.health, self.rig.metrics, RateLimiter(settings.polling.max_rps))
         self.server = StatusServer(self.report, Address("127.0.0.1", 0))
         stack.enter_context(self.server)
         self.rig.sweep()

@@ -39,7 +39,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.health = Health()
         self.metrics = Metrics(source=ARN, name="users", traffic=lambda: (120, 3))
-        self.report = Report(settings, self.health, self.metrics, RateLimiter(settings.max_rps))
+        self.report = Report(settings, self.health, self.metrics, RateLimiter(settings.polling.max_rps))
         for number, name in enumerate(["ada", HOSTILE]):
             attributes = {"id": f"id-{number}", "type": "t", "time": "2026-11-23T12:00:00Z", "changed": "status"}
             event = Event(attributes=attributes, data=b"", key=name)
