@@ -93,7 +93,7 @@ class Access(Group, frozen=True, kw_only=True):
     ] = ""
 
 
-class Store(Group, frozen=True, kw_only=True):
+class StateOptions(Group, frozen=True, kw_only=True):
     """Where the adapter remembers users."""
 
     url: Annotated[
@@ -262,7 +262,7 @@ class DeliverySpec(Group, frozen=True, kw_only=True):
         return None if self.retry_after_max is None else parse_duration(self.retry_after_max)
 
 
-class HttpOptions(Group, frozen=True, kw_only=True):
+class HttpSettings(Group, frozen=True, kw_only=True):
     """What an HTTP sink needs beside its address."""
 
     timeout_s: Annotated[
@@ -355,10 +355,10 @@ class Settings(Group, frozen=True, kw_only=True):
         Env("K_CE_OVERRIDES", "JSON object", values.extensions),
         Meta(description='Extensions to set on every event: `{"extensions":{"name":"value"}}`.'),
     ] = msgspec.field(default_factory=dict)
-    http: HttpOptions = HttpOptions()
+    http: HttpSettings = HttpSettings()
     identity: Identity = Identity()
     access: Access = Access()
-    state: Store = Store()
+    state: StateOptions = StateOptions()
     events: Events = Events()
     polling: Polling = Polling()
     cognito: CognitoClient = CognitoClient()

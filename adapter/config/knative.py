@@ -54,7 +54,7 @@ _FIXED: Final = "the form of the log is fixed: JSON lines on stderr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TracesWanted:
+class RequestedTraces:
     """Traces as K_OBSERVABILITY_CONFIG asks for them. `exporter` as in OTEL_TRACES_EXPORTER: `otlp` or `console`."""
 
     exporter: str
@@ -77,12 +77,12 @@ class Knative:
     metrics_port: int | None = None
     metrics_from: str = ""
     component: str = ""
-    traces: TracesWanted | None = None
+    traces: RequestedTraces | None = None
     ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class KnativeVariable:
     """A variable of Knative's, for the documentation."""
 
     name: str
@@ -91,45 +91,45 @@ class Told:
 
 
 VARIABLES: Final = (
-    Told(
+    KnativeVariable(
         "K_LOGGING_CONFIG",
         "the `level` of `zap-logger-config`, and `loglevel.COMPONENT` for our `K_COMPONENT`, which wins over it; "
         "`LOG_LEVEL` wins over both",
         "all other settings of zap: the form of the log is fixed (Knative's defaults are not named)",
     ),
-    Told(
+    KnativeVariable(
         "K_METRICS_CONFIG",
         "`metrics.backend-destination`: `prometheus` or `none`; `Component`, `PrometheusHost` and `PrometheusPort`, "
         "unless `K_COMPONENT`, `METRICS_PROMETHEUS_HOST` and `METRICS_PROMETHEUS_PORT` are set",
         "other backends (Prometheus goes on), reporting periods, `profiling.enable`, "
         "`sink-event-error-reporting.enable`",
     ),
-    Told(
+    KnativeVariable(
         "K_TRACING_CONFIG",
         "`backend`: `none`",
         "the backend `zipkin`: OpenTelemetry has given up Zipkin's format. Set `OTEL_EXPORTER_OTLP_ENDPOINT` to a "
         "collector, or to a Zipkin that takes OTLP",
     ),
-    Told(
+    KnativeVariable(
         "K_OBSERVABILITY_CONFIG",
         "`tracing`: the protocols `http/protobuf`, `stdout` and `none`, endpoint, sampling rate, unless `OTEL_*` "
         "variables ask for traces; `metrics`: the protocols `none` and `prometheus` (endpoint: `:PORT`, or an IP "
         "address and a port)",
         "the protocol `grpc` of both, `http/protobuf` for metrics (Prometheus goes on), export intervals, profiling",
     ),
-    Told(
+    KnativeVariable(
         "DEFAULT_METRICS_BACKEND", "`prometheus` or `none`, where K_METRICS_CONFIG names no backend", "other backends"
     ),
-    Told("K_OIDC_SERVICE_ACCOUNT", "", "mount a token instead: `DELIVERY_TOKEN_FILE`"),
-    Told("K_LEADER_ELECTION_CONFIG", "", "the state has one writer at a time: `STATE_LEASE_SECONDS`"),
-    Told("K_KLOG_VERBOSITY", "", "nothing here logs with klog"),
-    Told("PROFILING_PORT", "", "there is no profiler"),
+    KnativeVariable("K_OIDC_SERVICE_ACCOUNT", "", "mount a token instead: `DELIVERY_TOKEN_FILE`"),
+    KnativeVariable("K_LEADER_ELECTION_CONFIG", "", "the state has one writer at a time: `STATE_LEASE_SECONDS`"),
+    KnativeVariable("K_KLOG_VERBOSITY", "", "nothing here logs with klog"),
+    KnativeVariable("PROFILING_PORT", "", "there is no profiler"),
 )
 
 
 def read(environment: Mapping[str, str]) -> Knative:
     """What these variables set. Never raises: what can't be read is named in `ignored`."""
-    reader = _Reader(environment)
+    reader = _KnativeReader(environment)
     level = reader.logging(environment.get("K_COMPONENT") or "awscognitouserpoolsource")
     metrics = reader.metrics(environment.get("DEFAULT_METRICS_BACKEND", ""))
     reader.tracing()
@@ -138,7 +138,7 @@ def read(environment: Mapping[str, str]) -> Knative:
     return Knative(log_level=level, traces=traces, ignored=tuple(reader.ignored), **(metrics | observability))
 
 
-class _Reader:
+class _KnativeReader:
     """Reads one variable after the other, and collects what has no effect."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -210,7 +210,7 @@ class _Reader:
             why = f"traces are sent as OTLP only; set OTEL_EXPORTER_OTLP_ENDPOINT to a collector{sampler}"
             self._ignore("K_TRACING_CONFIG", "backend", backend, why)
 
-    def observability(self) -> tuple[dict[str, Any], TracesWanted | None]:
+    def observability(self) -> tuple[dict[str, Any], RequestedTraces | None]:
         """K_OBSERVABILITY_CONFIG: what it says of metrics, and the traces that it asks for."""
         name = "K_OBSERVABILITY_CONFIG"
         sections = {key.lower(): value for key, value in self._object(name).items()}
@@ -244,7 +244,7 @@ class _Reader:
             self._ignore(name, "metrics.endpoint", endpoint, "expected an IP address and a port, or :PORT")
         return {}
 
-    def _traces_of(self, name: str, tracing: Mapping[str, Any]) -> TracesWanted | None:
+    def _traces_of(self, name: str, tracing: Mapping[str, Any]) -> RequestedTraces | None:
         protocol, endpoint, rate = (tracing.get(key) for key in ("protocol", "endpoint", "samplingrate"))
         if protocol in (None, "", "none"):
             return None
@@ -263,7 +263,7 @@ class _Reader:
             if rate is not None:
                 self._ignore(name, "tracing.samplingRate", rate, "expected a number from 0 to 1; 0 is taken")
             rate = 0.0
-        return TracesWanted(exporter=exporter, endpoint=endpoint, sampling_rate=float(rate))
+        return RequestedTraces(exporter=exporter, endpoint=endpoint, sampling_rate=float(rate))
 
     # -- reading JSON that may be anything -------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from adapter.config.knative import TracesWanted
+from adapter.config.knative import RequestedTraces
 
 KNATIVE: Final = "K_OBSERVABILITY_CONFIG"
 PROTOCOL: Final = "http/protobuf"
@@ -41,7 +41,7 @@ class TraceSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OtelVariable:
     """A variable of OpenTelemetry's, for the documentation."""
 
     name: str
@@ -49,38 +49,40 @@ class Told:
 
 
 VARIABLES: Final = (
-    Told(
+    OtelVariable(
         "OTEL_TRACES_EXPORTER",
         "`otlp` (the default when there is an endpoint), `console` (lines on stderr), several with commas, or `none`",
     ),
-    Told("OTEL_EXPORTER_OTLP_ENDPOINT", "the collector: `http://collector:4318`; `/v1/traces` is added"),
-    Told("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the whole URL instead, taken as it is"),
-    Told("OTEL_EXPORTER_OTLP_PROTOCOL, .._TRACES_PROTOCOL", "`http/protobuf`, the only one that is spoken"),
-    Told(
+    OtelVariable("OTEL_EXPORTER_OTLP_ENDPOINT", "the collector: `http://collector:4318`; `/v1/traces` is added"),
+    OtelVariable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the whole URL instead, taken as it is"),
+    OtelVariable("OTEL_EXPORTER_OTLP_PROTOCOL, .._TRACES_PROTOCOL", "`http/protobuf`, the only one that is spoken"),
+    OtelVariable(
         "OTEL_EXPORTER_OTLP_HEADERS, .._TRACES_HEADERS",
         "headers for the collector: `name=value,..`. Secret: never shown",
     ),
-    Told(
+    OtelVariable(
         "OTEL_EXPORTER_OTLP_TIMEOUT, _COMPRESSION, _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE",
         "as OpenTelemetry's SDK for Python reads them; their `OTEL_EXPORTER_OTLP_TRACES_` forms too",
     ),
-    Told("OTEL_SERVICE_NAME", "`service.name`; otherwise `cognito-source`"),
-    Told(
+    OtelVariable("OTEL_SERVICE_NAME", "`service.name`; otherwise `cognito-source`"),
+    OtelVariable(
         "OTEL_RESOURCE_ATTRIBUTES",
         "more about this process. `service.namespace` is `NAMESPACE`, `service.instance.id` is `NAME`, "
         "unless they are set here",
     ),
-    Told(
+    OtelVariable(
         "OTEL_TRACES_SAMPLER",
         "`always_on`, `always_off`, `traceidratio`, or one of these after `parentbased_`; by default all are kept",
     ),
-    Told("OTEL_TRACES_SAMPLER_ARG", "the share of traces to keep with `traceidratio`: 0 to 1"),
-    Told("OTEL_BSP_*, OTEL_SPAN_*, OTEL_ATTRIBUTE_*", "batches, queue and limits, as the SDK reads them"),
-    Told("OTEL_SDK_DISABLED", "`true`: no traces, whatever else is set"),
+    OtelVariable("OTEL_TRACES_SAMPLER_ARG", "the share of traces to keep with `traceidratio`: 0 to 1"),
+    OtelVariable("OTEL_BSP_*, OTEL_SPAN_*, OTEL_ATTRIBUTE_*", "batches, queue and limits, as the SDK reads them"),
+    OtelVariable("OTEL_SDK_DISABLED", "`true`: no traces, whatever else is set"),
 )
 
 
-def read(environment: Mapping[str, str], knative: TracesWanted | None) -> tuple[TraceSettings | None, tuple[str, ...]]:
+def read(
+    environment: Mapping[str, str], knative: RequestedTraces | None
+) -> tuple[TraceSettings | None, tuple[str, ...]]:
     """How to trace (None: not at all), and a line for everything that is asked for in vain.
 
     Args:
@@ -117,7 +119,7 @@ def read(environment: Mapping[str, str], knative: TracesWanted | None) -> tuple[
 
 
 def _exporters(
-    environment: Mapping[str, str], knative: TracesWanted | None, ignored: list[str]
+    environment: Mapping[str, str], knative: RequestedTraces | None, ignored: list[str]
 ) -> tuple[list[str], str]:
     """Where traces go, and the variable that says so; OpenTelemetry's win."""
     given = [name for text in environment.get("OTEL_TRACES_EXPORTER", "").split(",") if (name := text.strip().lower())]
@@ -133,7 +135,7 @@ def _exporters(
     return [name for name in ("otlp", "console") if name in given], "OTEL_TRACES_EXPORTER"
 
 
-def _endpoint(environment: Mapping[str, str], knative: TracesWanted | None) -> str:
+def _endpoint(environment: Mapping[str, str], knative: RequestedTraces | None) -> str:
     """The whole URL that spans are sent to.
 
     Raises:
@@ -173,7 +175,7 @@ def _set(environment: Mapping[str, str], *names: str) -> str:
     return next((name for name in names if environment.get(name, "").strip()), "")
 
 
-def _sampler(environment: Mapping[str, str], knative: TracesWanted | None, ignored: list[str]) -> tuple[str, float]:
+def _sampler(environment: Mapping[str, str], knative: RequestedTraces | None, ignored: list[str]) -> tuple[str, float]:
     """Which traces are kept, and what share of them."""
     sampler = environment.get("OTEL_TRACES_SAMPLER", "").strip().lower()
     if sampler and sampler not in SAMPLERS:

@@ -102,7 +102,7 @@ def read_documents(text: str, file: str) -> list[Document]:
         ) from None
     except RecursionError:
         raise ConfigError(f"{file}: found values nested too deeply; expected at most {MAX_DEPTH} levels") from None
-    return [_Reader(file, number).read(node) for number, node in enumerate(nodes, 1)]
+    return [_NodeReader(file, number).read(node) for number, node in enumerate(nodes, 1)]
 
 
 class _Loader(yaml.SafeLoader):
@@ -111,7 +111,7 @@ class _Loader(yaml.SafeLoader):
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """As inherited; RecursionError a little below MAX_DEPTH, where `_Reader` can no longer name the line."""
+        """As inherited; RecursionError a little below MAX_DEPTH, where `_NodeReader` can no longer name the line."""
         if self._depth > 2 * MAX_DEPTH:
             raise RecursionError
         self._depth += 1
@@ -138,7 +138,7 @@ def _compose(text: str) -> Iterator[yaml.Node | None]:
         loader.dispose()
 
 
-class _Reader:
+class _NodeReader:
     """Turns the nodes of one document into values."""
 
     def __init__(self, file: str, number: int) -> None:

@@ -11,7 +11,7 @@ from adapter.manifest.spec import Sink, SourceSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedText:
     """The text of a variable, and the field of the source that it is from."""
 
     text: str = field(repr=False)
@@ -27,28 +27,28 @@ def environment(source: Source) -> dict[str, str]:
     return {name: each.text for name, each in placed(source.name, source.namespace, source.spec).items()}
 
 
-def placed(name: str, namespace: str, spec: SourceSpec) -> dict[str, Placed]:
+def placed(name: str, namespace: str, spec: SourceSpec) -> dict[str, PlacedText]:
     """The variables of `environment`, each with its place in the manifest."""
     made = {
-        each.name: Placed(each.value, ("spec", "adapterOverrides", "env", index, "value"))
+        each.name: PlacedText(each.value, ("spec", "adapterOverrides", "env", index, "value"))
         for index, each in enumerate(spec.adapter_overrides.env)
         if each.value_from is None
     }
-    made["NAME"] = Placed(name, ("metadata", "name"))
-    made["NAMESPACE"] = Placed(namespace, ("metadata", "namespace"))
-    made["K_COMPONENT"] = Placed("awscognitouserpoolsource", ())
+    made["NAME"] = PlacedText(name, ("metadata", "name"))
+    made["NAMESPACE"] = PlacedText(namespace, ("metadata", "namespace"))
+    made["K_COMPONENT"] = PlacedText("awscognitouserpoolsource", ())
     made |= _sink("K_SINK", spec.sink, ("spec", "sink"))
     made |= _sink("DELIVERY_DEAD_LETTER_SINK", spec.delivery.dead_letter_sink, ("spec", "delivery", "deadLetterSink"))
     table = spec.state.dynamodb
     if table is not None and table.table_name and spec.state.url is None:
-        made["STATE_URL"] = Placed(f"dynamodb://{table.table_name}", ("spec", "state", "dynamodb", "tableName"))
+        made["STATE_URL"] = PlacedText(f"dynamodb://{table.table_name}", ("spec", "state", "dynamodb", "tableName"))
     made |= _credentials(spec) | _declared(spec)
     if spec.delivery.format == "json":
-        made["DELIVERY_FORMAT"] = Placed("structured", ("spec", "delivery", "format"))
+        made["DELIVERY_FORMAT"] = PlacedText("structured", ("spec", "delivery", "format"))
     return made
 
 
-def _declared(spec: SourceSpec) -> dict[str, Placed]:
+def _declared(spec: SourceSpec) -> dict[str, PlacedText]:
     """The variables that fields themselves name, where their value differs from the default."""
     made = {}
     for fields, env in walk(SourceSpec):
@@ -56,16 +56,16 @@ def _declared(spec: SourceSpec) -> dict[str, Placed]:
         for each in fields:
             value = getattr(value, each.name)
         if value != fields[-1].default:
-            made[env.name] = Placed(as_text(value), ("spec", *(each.encoded for each in fields)))
+            made[env.name] = PlacedText(as_text(value), ("spec", *(each.encoded for each in fields)))
     return made
 
 
-def _sink(variable: str, sink: Sink | None, path: Path) -> dict[str, Placed]:
+def _sink(variable: str, sink: Sink | None, path: Path) -> dict[str, PlacedText]:
     target = sink_target(sink)
     if sink is None or not target:
         return {}
     inner: Path = ("eventBridge", "eventBusArn") if sink.event_bridge else ("sqs", "queueArn") if sink.sqs else ("uri",)
-    return {variable: Placed(target, (*path, *inner))}
+    return {variable: PlacedText(target, (*path, *inner))}
 
 
 def sink_target(sink: Sink | None) -> str:
@@ -89,12 +89,12 @@ def assumed_role(spec: SourceSpec) -> str:
     return ""
 
 
-def _credentials(spec: SourceSpec) -> dict[str, Placed]:
-    made: dict[str, Placed] = {}
+def _credentials(spec: SourceSpec) -> dict[str, PlacedText]:
+    made: dict[str, PlacedText] = {}
     if role := assumed_role(spec):
         own = spec.credentials.assume_role is not None
         path: Path = ("credentials", "assumeRole") if own else ("auth", "credentials", "assumeIamRole")
-        made["AWS_ASSUME_ROLE_ARN"] = Placed(role, ("spec", *path))
+        made["AWS_ASSUME_ROLE_ARN"] = PlacedText(role, ("spec", *path))
     given = spec.auth.credentials if spec.auth else None
     if given is None:
         return made
@@ -104,5 +104,5 @@ def _credentials(spec: SourceSpec) -> dict[str, Placed]:
         ("AWS_SESSION_TOKEN", "sessionToken", given.session_token),
     ):
         if value is not None and value.value is not None and value.value_from_secret is None:
-            made[name] = Placed(value.value, ("spec", "auth", "credentials", field_name, "value"))
+            made[name] = PlacedText(value.value, ("spec", "auth", "credentials", field_name, "value"))
     return made

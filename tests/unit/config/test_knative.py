@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapter.config import knative
 from adapter.config import settings as config
-from adapter.config.knative import TracesWanted
+from adapter.config.knative import RequestedTraces
 
 LEAST = {
     "ARN": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI",
@@ -190,7 +190,7 @@ def test_zipkin_is_named_with_what_to_use_instead() -> None:
 @pytest.mark.parametrize("spelling", ["samplingRate", "sampling_rate", "SamplingRate", "sampling-rate"])
 def test_traces_of_the_newer_variable_are_wanted(spelling: str) -> None:
     asked = observability(Tracing={"protocol": "http/protobuf", "endpoint": "http://c:4318/v1/traces", spelling: 0.25})
-    assert knative.read(asked).traces == TracesWanted(
+    assert knative.read(asked).traces == RequestedTraces(
         exporter="otlp", endpoint="http://c:4318/v1/traces", sampling_rate=0.25
     )
 

@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.config import settings as config
-from adapter.config.knative import TracesWanted
+from adapter.config.knative import RequestedTraces
 from adapter.config.opentelemetry import TraceSettings, markdown, read
 from tests.unit.config.test_knative import LEAST
 from tools.docs.tables import DOCS
 
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
-KNATIVE = TracesWanted(exporter="otlp", endpoint="http://knative:4318", sampling_rate=0.25)
+KNATIVE = RequestedTraces(exporter="otlp", endpoint="http://knative:4318", sampling_rate=0.25)
 
 
-def traces(knative: TracesWanted | None = None, **environment: str) -> TraceSettings:
+def traces(knative: RequestedTraces | None = None, **environment: str) -> TraceSettings:
     made, ignored = read(environment, knative)
     assert ignored == ()
     assert made is not None
     return made
 
 
-def ignored(knative: TracesWanted | None = None, **environment: str) -> list[str]:
+def ignored(knative: RequestedTraces | None = None, **environment: str) -> list[str]:
     return list(read(environment, knative)[1])
 
 
