@@ -18,7 +18,7 @@ import msgspec
 from adapter.arn import PoolArn
 from adapter.cognito import errors as faults
 from adapter.cognito.base import Page
-from adapter.cognito.decode import decode_answer
+from adapter.cognito.page_reader import PageReader
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.retry import ATTEMPTS, backoff_s, is_retryable, is_throttled
 from adapter.cognito.service_error import ServiceError, read_error
@@ -112,6 +112,7 @@ class CognitoUserPool:
             repeat=False,  # each request has to wait for the limiter
         )
         self._attempts = attempts
+        self._reader = PageReader()
         self._building = threading.Lock()
         #: The access and how often credentials were taken: replaced as one, so that readers need no lock.
         self._current: tuple[_Access | None, int] = (None, 0)
@@ -163,7 +164,7 @@ class CognitoUserPool:
             raise faults.refused(
                 found, self._pool, has_filter="Filter" in request, has_token="PaginationToken" in request
             )
-        users, token = decode_answer(found.body)
+        users, token = self._reader.read(found.body)
         return Page(users=users, token=token, date_s=_date_s(found.header("date")))
 
     def _ask(self, access: _Access, body: bytes) -> Response | ServiceError | TransferError:

@@ -58,6 +58,7 @@ class _User(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
+_USERS = msgspec.json.Decoder(list[msgspec.Raw])
 _USER = msgspec.json.Decoder(_User)
 _DATE = msgspec.json.Decoder(str)
 #: What msgspec raises for bytes that are not the JSON it was told to expect.
@@ -67,23 +68,26 @@ _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class RawUsers(Sequence[bytes]):
     """The users of one page, each as the JSON object that was sent; copied out of it when first looked at.
 
-    `raw` is the JSON from the first user to the last: pages with the same `raw` hold the same users in the same form.
+    `raw` is their JSON with commas between them: pages with the same `raw` hold the same users in the same form.
     """
 
-    __slots__ = ("_found", "_items", "raw")
+    __slots__ = ("_found", "_items", "_size", "raw")
 
-    def __init__(self, body: bytes, found: Sequence[msgspec.Raw]) -> None:
-        self.raw = _span(body, found)
+    def __init__(self, raw: bytes, size: int, found: Sequence[msgspec.Raw] | None = None) -> None:
+        """Take in a page of `size` users; `found` are these one by one, None: they are cut apart when looked at."""
+        self.raw = raw
+        self._size = size
         self._found = found
         self._items: list[bytes] | None = None
 
     def _list(self) -> list[bytes]:
         if self._items is None:
-            self._items = [bytes(item) for item in self._found]
+            found = _USERS.decode(b"[%b]" % self.raw) if self._found is None else self._found
+            self._items = [bytes(item) for item in found]
         return self._items
 
     def __len__(self) -> int:
-        return len(self._found)
+        return self._size
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._list())
@@ -127,15 +131,8 @@ def decode_answer(body: bytes) -> tuple[RawUsers, str | None]:
             answer = _ANSWER.decode(body)
     except _BAD_JSON as error:
         raise _malformed(_shape_of(error)) from None
-    return RawUsers(body, answer.Users), answer.PaginationToken or None
-
-
-def _span(body: bytes, found: Sequence[msgspec.Raw]) -> bytes:
-    """The part of a page from its first user to its last: what comes before and after differs from sweep to sweep."""
-    if not found:
-        return b""
-    last = bytes(found[-1])
-    return body[body.find(bytes(found[0])) : body.rfind(last) + len(last)]
+    users = answer.Users
+    return RawUsers(b",".join(users), len(users), users), answer.PaginationToken or None
 
 
 def decode_user(raw: bytes) -> User:

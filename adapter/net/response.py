@@ -8,6 +8,7 @@ from typing import Final
 
 #: How libcurl ends a head: a line with nothing in it.
 _BLANK: Final = (b"\r\n", b"\n")
+_BLANK_MAX: Final = 2
 #: Where a status line's code is: `HTTP/1.1 200 OK`.
 _CODE: Final = slice(9, 12)
 
@@ -23,6 +24,9 @@ class Response:
     def header(self, name: str) -> str | None:
         """The value of a header, repeated ones joined by commas; None without it. `name` is in lower case."""
         wanted = name.encode("ascii") + b":"
+        # All lines in one look: most responses don't have the header that is asked for.
+        if wanted not in b"".join(self.lines).lower():
+            return None
         size = len(wanted)
         found = [line[size:].strip() for line in self.lines if line[:size].lower() == wanted]
         return b", ".join(found).decode("latin-1") if found else None
@@ -39,7 +43,7 @@ def final_head(lines: Sequence[bytes]) -> list[bytes] | None:
     """
     start = 0
     for number, line in enumerate(lines):
-        if line not in _BLANK:
+        if len(line) > _BLANK_MAX or line not in _BLANK:
             continue
         head = list(lines[start:number])
         code = head[0][_CODE] if head else b""
