@@ -51,24 +51,26 @@ DUE = 3
 @click.version_option(VERSION, prog_name="cognito-source", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """The credentials of a source, for their whole life.
+    """Create, rotate, verify and revoke the credentials of a source.
 
-    Nobody ever sees the secret key: it goes from IAM straight into Secrets Manager.
+    The secret key goes from IAM straight into Secrets Manager and is never shown.
     """
     ctx.ensure_object(Edges)
 
 
 @main.command()
 @click.argument("arns", metavar="ARN...", nargs=-1)
-@click.option("--manifest", help="Take the pools of this manifest, too.")
+@click.option("--manifest", help="Also use the pools of this manifest.")
 @click.option("--name", help="Name of the IAM user.  [default: cognito-source-POOL_ID]")
 @click.option("--secret-name", help="Name of the secret.  [default: cognito-source/NAME]")
 @click.option("--region", help="Region of the secret.  [default: that of the first pool]")
 @click.option("--path", help=f"IAM path of the user and its policies.  [default: {names.DEFAULT_PATH}]")
 @click.option("--boundary", help="ARN of the policy that is the user's permissions boundary.")
 @click.option("--kms-key", help="KMS key (ARN, id or alias) that encrypts the secret.  [default: AWS's own]")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tag for all that is created; repeatable.")
-@click.option("--wait", type=Duration(), default="2m", show_default=True, help="How long the new key may need to work.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tag for all created resources (repeatable).")
+@click.option(
+    "--wait", type=Duration(), default="2m", show_default=True, help="How long to wait until the new key works."
+)
 @dry_run_option
 @connection
 @click.pass_obj
@@ -90,7 +92,7 @@ def bootstrap(
 ) -> None:
     """Create user, policy, secret and key for one or more user pools, and prove that the key works.
 
-    Run twice, it changes nothing; run after a failure, it completes. What a stack manages is left alone.
+    Idempotent: a second run changes nothing, a run after a failure completes. Resources of a stack are not changed.
 
     \b
       python -m iam bootstrap ARN --tag team=identity
@@ -140,11 +142,13 @@ def bootstrap(
 
 @main.command()
 @click.argument("name", required=False)
-@click.option("--secret-id", help="The secret, when the user's tags don't tell (ARN, or a name with --region).")
-@click.option("--grace", type=Duration(), default="5m", show_default=True, help="How long the old key goes on working.")
+@click.option("--secret-id", help="The secret, if the user's tags don't name it (ARN, or a name with --region).")
+@click.option("--grace", type=Duration(), default="5m", show_default=True, help="How long the old key keeps working.")
 @click.option("--every", type=Duration(), help="Rotate only a key that is older than this, like 90d.")
-@click.option("--check", is_flag=True, help="Change nothing; exit with 3 when there is something to do, else 0.")
-@click.option("--wait", type=Duration(), default="2m", show_default=True, help="How long the new key may need to work.")
+@click.option("--check", is_flag=True, help="Change nothing; exit with 3 if a rotation is due, else 0.")
+@click.option(
+    "--wait", type=Duration(), default="2m", show_default=True, help="How long to wait until the new key works."
+)
 @region_option
 @dry_run_option
 @connection
@@ -162,15 +166,15 @@ def rotate(
     profile: str | None,
     output: str,
 ) -> None:
-    """Replace the key of the user NAME, without a moment in which no key works.
+    """Rotate the key of the user NAME without downtime.
 
-    The new key is AWSPENDING until it has listed every pool, then AWSCURRENT; after the grace period the old key is
-    deactivated, the new one tried again, and the old one deleted. Cut off anywhere, the same command carries on.
+    The new key is AWSPENDING until it has listed every pool, then AWSCURRENT. After the grace period the old key is
+    deactivated, the new one tried again, and the old one deleted. An interrupted run can be repeated.
 
-    NAME may be left out when there is one user only.
+    NAME is optional if there is only one user.
 
     \b
-      python -m iam rotate                             # the only user that there is
+      python -m iam rotate                             # the only user
       python -m iam rotate NAME
       python -m iam rotate NAME --every 90d            # from a scheduler, every day
       python -m iam rotate NAME --every 90d --check    # is one due? exit code 3
@@ -211,7 +215,7 @@ def rotate(
 
 @main.command()
 @click.argument("name", required=False)
-@click.option("--secret-id", help="The secret, when the user's tags don't tell (ARN, or a name with --region).")
+@click.option("--secret-id", help="The secret, if the user's tags don't name it (ARN, or a name with --region).")
 @click.option(
     "--pool", "arns", multiple=True, metavar="ARN", help="A pool that must be allowed.  [default: the policy's]"
 )
@@ -227,9 +231,9 @@ def verify(
     profile: str | None,
     output: str,
 ) -> None:
-    """Try what the key of the user NAME may do and what it may not. Exit code 1 when that is too much or too little.
+    """Verify what the key of the user NAME can and can't do. Exit code 1 if it can do too much or too little.
 
-    NAME may be left out when there is one user only.
+    NAME is optional if there is only one user.
     """
     aws = edges.connect(profile, region)
     name = name or _the_only_user(aws)
@@ -251,7 +255,7 @@ def verify(
 
 @main.command()
 @click.argument("name", required=False)
-@click.option("--secret-name", help="The secret, when the user's tags don't tell.")
+@click.option("--secret-name", help="The secret, if the user's tags don't name it.")
 @click.option(
     "--recovery-days",
     type=click.IntRange(7, 30),
@@ -277,7 +281,7 @@ def revoke(
 ) -> None:
     """Delete the keys, the secret, the policies and the user NAME. Refuses what bootstrap did not create.
 
-    Run again, it does nothing, or carries on. NAME may be left out when bootstrap made one user only.
+    An interrupted run can be repeated. NAME is optional if bootstrap created only one user.
     """
     aws = edges.connect(profile, region)
     if not name:
@@ -314,14 +318,14 @@ def revoke(
 
 @main.command()
 @click.argument("only", metavar="[NAME]...", nargs=-1)
-@click.option("--every", type=Duration(), default="90d", show_default=True, help="How old a key may become.")
-@click.option("--region", help="Region whose IAM is asked, for partitions other than the profile's.")
+@click.option("--every", type=Duration(), default="90d", show_default=True, help="Maximum age of a key.")
+@click.option("--region", help="Region of the IAM endpoint, for partitions other than the profile's.")
 @connection
 @click.pass_obj
 def status(
     edges: Edges, only: tuple[str, ...], every: float, region: str | None, profile: str | None, output: str
 ) -> None:
-    """Show all users that we made in this account: pools, keys, secret, and when to rotate."""
+    """Show all users of this tool in the account: pools, keys, secret, and when to rotate."""
     report = read_status(edges.connect(profile, region), every, only)
     for problem in report.problems:
         say(f"note: not all users can be seen: {problem}")
@@ -339,11 +343,11 @@ def status(
 
 @main.command()
 @click.argument("arns", metavar="ARN...", nargs=-1)
-@click.option("--manifest", help="Take the pools of this manifest, too.")
+@click.option("--manifest", help="Also use the pools of this manifest.")
 def policy(arns: tuple[str, ...], manifest: str | None) -> None:
-    """Print the policy for these pools, and nothing else.
+    """Print the policy for these pools.
 
-    Calls nothing. Pools that need more than one policy make a JSON list of them.
+    Makes no AWS call. If the pools need several policies, prints a JSON list.
     """
     documents = policy_documents(read_pools(arns, manifest))
     click.echo(show.as_json(documents[0] if len(documents) == 1 else documents))
@@ -358,8 +362,8 @@ def policy(arns: tuple[str, ...], manifest: str | None) -> None:
 def mint(edges: Edges, user_name: str, secret_id: str, region: str | None, profile: str | None) -> None:
     """Put a new access key of an existing user into an existing secret: what the stacks run.
 
-    Prints nothing when all is well. Does nothing when the secret already holds an active key of the user. Deletes keys
-    of the user that an earlier, failed run left behind.
+    Prints nothing on success. Does nothing if the secret already holds an active key of the user. Deletes keys of the
+    user that a failed run left behind.
     """
     mint_key(edges.connect(profile, region), user_name, secret_id, region, edges.clock)
 

@@ -78,18 +78,18 @@ def connection(command: _F) -> _F:
     """Options of every command that calls AWS."""
     command = click.option("--profile", help="Profile of the AWS configuration to use.")(command)
     return click.option(
-        "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the result."
+        "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
     )(command)
 
 
 def region_option(command: _F) -> _F:
     """The region, for commands that are given no ARN to take it from."""
-    return click.option("--region", help="Region to ask IAM in (for its partition), and of --secret-id.")(command)
+    return click.option("--region", help="Region of the IAM endpoint (for its partition) and of --secret-id.")(command)
 
 
 def dry_run_option(command: _F) -> _F:
     """Preview."""
-    return click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")(command)
+    return click.option("--dry-run", is_flag=True, help="Print the plan without executing it.")(command)
 
 
 def read_pools(arns: Sequence[str], manifest: str | None) -> tuple[PoolArn, ...]:

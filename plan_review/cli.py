@@ -35,9 +35,9 @@ _STYLES: Mapping[str, dict[str, Any]] = {
 def review_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that ends in a review."""
     for option in (
-        click.option("--color/--no-color", default=None, help="Colour the text; without either, on a terminal."),
+        click.option("--color/--no-color", default=None, help="Colour the text; default: on a terminal."),
         click.option(
-            "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, not to stdout."
+            "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of stdout."
         ),
         click.option(
             "--gate",
@@ -60,14 +60,14 @@ def review_options(command: Callable[..., None]) -> Callable[..., None]:
             "accepted",
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
-            help="YAML file of findings that are accepted until a day: they make no gate fail.",
+            help="YAML file of findings that are accepted until a date and fail no gate.",
         ),
         click.option(
             "--write-baseline",
             "new_baseline",
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
-            help="Write what makes the gates fail as such a file, for you to add the reasons. An existing file stays.",
+            help="Write the findings that fail the gates as a baseline, for you to add reasons. Never replaces a file.",
         ),
     ):
         command = option(command)
@@ -98,7 +98,7 @@ def main(
     only known after apply; it decides nothing.
 
     \b
-    Exit code: 0 done and every gate passed, 1 a gate failed, 2 bad input.
+    Exit code: 0 every gate passed, 1 a gate failed, 2 bad input.
 
     \b
     Examples:

@@ -29,9 +29,9 @@ main.add_command(review, "review")
 
 
 @main.command(short_help="Synthesize and plan the stacks, and review the plans.")
-@click.option("--stack", "names", multiple=True, metavar="NAME", help="Only this stack (may be repeated).")
-@click.option("--app", default="", metavar="COMMAND", help="What synthesizes. [default: main.py, with this Python]")
-@click.option("--keep", is_flag=True, help="Leave the binary plans beside the stacks, to apply what was reviewed.")
+@click.option("--stack", "names", multiple=True, metavar="NAME", help="Only this stack (repeatable).")
+@click.option("--app", default="", metavar="COMMAND", help="Synthesis command. [default: main.py, with this Python]")
+@click.option("--keep", is_flag=True, help="Keep the binary plans beside the stacks, to apply what was reviewed.")
 @review_options
 def plan(
     names: tuple[str, ...],
@@ -50,7 +50,7 @@ def plan(
     SOURCE_MANIFEST names the manifest (source.yaml by default), TERRAFORM_BINARY_NAME the terraform or tofu to use.
 
     \b
-    Exit code: 0 done and every gate passed, 1 a gate failed, 2 bad input or no plan.
+    Exit code: 0 every gate passed, 1 a gate failed, 2 bad input or no plan.
 
     \b
     Examples:

@@ -122,7 +122,7 @@ def refused(error: ServiceError, pool: PoolArn, *, has_filter: bool, has_token: 
     if code in CREDENTIAL_CODES:
         return CredentialsError(
             f"AWS refused the key for {ACTION} on {pool} ({code}): it is deleted, inactive, expired or mistyped, or "
-            "this machine's clock is wrong; rotate the key or mend the secret",
+            "this machine's clock is wrong; rotate the key or fix the secret",
             code=code,
         )
     if code in DENIED_CODES:

@@ -28,7 +28,10 @@ _COMMANDS: Final = {
     "tail": "adapter.commands.tail:tail",
 }
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EXIT: Final = "Exit codes: 0 asked to stop (or all told), 1 fatal (or something untold), 2 bad configuration."
+_EXIT: Final = (
+    "Exit codes: 0 stopped on request (with --once: everything delivered), 1 fatal error or events left undelivered, "
+    "2 bad configuration."
+)
 
 
 class _Group(click.Group):

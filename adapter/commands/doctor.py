@@ -21,7 +21,7 @@ _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "brig
 _NAME_WIDTH: Final = 16
 
 
-@click.command(epilog="Exit codes: 0 nothing failed (warnings may be there), 1 something did.")
+@click.command(epilog="Exit codes: 0 no check failed (warnings are allowed), 1 a check failed.")
 @click.option("--send", is_flag=True, help="Send an event of the type com.amazon.cognito-idp.probe to the sinks.")
 @click.option(
     "--timeout",
@@ -30,16 +30,16 @@ _NAME_WIDTH: Final = 16
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="The longest that one check may take.",
+    help="Time limit of each check.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @manifest_options
 def doctor(*, send: bool, limit_s: float, as_json: bool, manifest: Path | None, source: str | None) -> None:
-    """Check everything that the adapter needs, and say how to mend what is wrong.
+    """Check everything that the adapter needs, and say how to fix what is wrong.
 
-    Configuration, user pool, credentials (nothing of them is shown), permission (one ListUsers for one user), clock,
-    sinks (DNS, TCP, TLS, OPTIONS; an event only with --send), state (only read), quota, and the adapter that runs here.
-    It needs no permission that the adapter has not, and changes nothing.
+    Configuration, user pool, credentials (their values are never shown), permission (ListUsers for one user), clock,
+    sinks (DNS, TCP, TLS, OPTIONS; an event only with --send), state (read only), quota, and the running adapter.
+    It needs the adapter's own permissions only, and changes nothing.
     """
     from adapter.commands.checks.check import Mark, fail
     from adapter.commands.checks.examine import examine

@@ -31,25 +31,23 @@ Where should events go?
   http://127.0.0.1:8090                                   with `python -m adapter tail --listen 127.0.0.1:8090`"""
 
 
-@click.command(epilog="Exit codes: 0 written, 1 not wanted after all, 2 something is wrong or missing.")
+@click.command(epilog="Exit codes: 0 written, 1 cancelled, 2 a value is wrong or missing.")
 @click.option("--arn", metavar="ARN", help="The user pool to watch.")
 @click.option("--sink", metavar="SINK", help="Where events go: an http(s) URL, a bus's or queue's ARN, file:///path.")
-@click.option("--name", metavar="NAME", help="What the source is called; default: as the pool, else customers.")
+@click.option("--name", metavar="NAME", help="Name of the source; default: the pool's name, else customers.")
 @click.option(
     "--state",
     "state_url",
     metavar="URL",
-    help="Where it is remembered what was reported: a file's path, sqlite:///FILE or dynamodb://TABLE?region=REGION; "
+    help="Where the state is stored: a path, sqlite:///FILE or dynamodb://TABLE?region=REGION; "
     "default: cognito-source.db here, a table of its own on AWS.",
 )
 @click.option(
     "--initial",
     type=click.Choice(["baseline", "snapshot"]),
-    help="Report only what changes from now on (the default), or every user first.",
+    help="Report only changes from now on (the default), or every user first.",
 )
-@click.option(
-    "--region", metavar="REGION", help="Where to look for user pools; default: that of the AWS configuration."
-)
+@click.option("--region", metavar="REGION", help="Region of the user pools; default: that of the AWS configuration.")
 @click.option(
     "-o",
     "--output",
@@ -59,8 +57,8 @@ Where should events go?
     metavar="FILE",
     help="The manifest to write.",
 )
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@click.option("-y", "--yes", is_flag=True, help="Ask nothing: take the defaults for what is not given.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing: use defaults for missing values.")
 def init(
     *,
     arn: str | None,
@@ -73,10 +71,10 @@ def init(
     force: bool,
     yes: bool,
 ) -> None:
-    """Write a manifest: asks for what is not given, and offers the user pools that your AWS credentials can list.
+    """Write a manifest: asks for missing values, and offers the user pools that your AWS credentials can list.
 
-    Nothing is created and nothing is sent. Listing pools takes cognito-idp:ListUserPools, which the adapter itself
-    needs not; without it, give the ARN.
+    Creates and sends nothing. Listing pools needs cognito-idp:ListUserPools, which the adapter does not need;
+    without it, pass the ARN.
     """
     from adapter.commands.scaffold.answers import Answers, check_arn, check_name, check_sink, check_state, name_from
 

@@ -23,12 +23,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def manifest_options(command: _Command) -> _Command:
     """Add `--manifest FILE` and `--source NAME`; `environment` reads them."""
-    command = click.option("--source", metavar="NAME", help="Which source of the manifest, if it has several.")(command)
+    command = click.option("--source", metavar="NAME", help="The source to use, if the manifest has several.")(command)
     return click.option(
         "--manifest",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Read the configuration from this manifest; it wins over the environment.",
+        help="Read the configuration from this manifest; it overrides the environment.",
     )(command)
 
 
@@ -40,7 +40,7 @@ def address_option(command: _Command) -> _Command:
         default=_HEALTH_ADDRESS,
         show_default=True,
         metavar="HOST:PORT",
-        help="Where the adapter answers; default: the variable HEALTH_ADDRESS.",
+        help="Address of the adapter; default: the variable HEALTH_ADDRESS.",
     )(command)
 
 
@@ -103,7 +103,7 @@ def ask(path: str, where: str | None = None, *, variable: str = "HEALTH_ADDRESS"
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise AdapterError(
             f"no adapter answers at {there} ({reason}); is it running, is {variable} the same? "
-            "`state show` tells what is stored"
+            "`state show` prints what is stored"
         ) from None
     finally:
         connection.close()

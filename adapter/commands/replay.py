@@ -12,15 +12,15 @@ from adapter.errors import AdapterError, ConfigError
 
 
 @click.command()
-@click.option("--since", metavar="TIME", help="Users changed at or after this time (ISO 8601, UTC unless it says).")
-@click.option("--user", "users", multiple=True, metavar="NAME", help="This user; may be given several times.")
+@click.option("--since", metavar="TIME", help="Users changed at or after this time (ISO 8601, UTC by default).")
+@click.option("--user", "users", multiple=True, metavar="NAME", help="This user (repeatable).")
 @click.option("--all", "everybody", is_flag=True, help="Every user of the pool.")
 @click.option(
     "--events-per-second",
     type=click.FloatRange(0.01, 10_000),
     default=50.0,
     show_default=True,
-    help="How fast events are sent at most. MAX_RPS limits how fast users are listed.",
+    help="Maximum rate of events. MAX_RPS limits the ListUsers requests.",
 )
 @manifest_options
 def replay(
@@ -32,9 +32,9 @@ def replay(
     manifest: Path | None,
     source: str | None,
 ) -> None:
-    """Tell users once more, from Cognito's present state, with the changetype `replay`.
+    """Report users again, in their present form, with the changetype `replay`.
 
-    The state is neither read nor changed, so a running adapter is not disturbed.
+    The state is neither read nor changed, so an adapter may run meanwhile.
     """
     from adapter import log
     from adapter.config import settings as configuration

@@ -31,9 +31,9 @@ _STDIO: Final = "-"
 
 @click.group()
 def state() -> None:
-    """Look at what the adapter remembers of a pool, move it to another store, or forget it.
+    """Show the state of a pool, move it to another store, or reset it.
 
-    Nothing here prints user attributes: the state has none, only digests of them.
+    The state holds no user attributes, only digests of them.
     """
 
 
@@ -58,7 +58,7 @@ def _store_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_store_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def show(*, arn: str | None, state_url: str, credentials_secret_arn: str, as_json: bool) -> None:
-    """Print counts, dates, layout and who holds the state. Works while an adapter runs; changes nothing."""
+    """Print counts, dates, layout and the holder of the state. Works while an adapter runs; changes nothing."""
     url = parse_state_url(state_url)
     if isinstance(url, SqliteUrl):
         report = report_sqlite(url)
@@ -73,7 +73,7 @@ def show(*, arn: str | None, state_url: str, credentials_secret_arn: str, as_jso
 def export_(*, arn: str | None, state_url: str, credentials_secret_arn: str, file: str) -> None:
     """Write the state to FILE as JSON Lines ('-': standard output).
 
-    The file holds usernames and subs: personal data. Only its owner can read it, and it appears complete or not at all.
+    The file holds usernames and subs: personal data. Only its owner can read it, and it is written atomically.
     Refused while an adapter holds the state.
     """
     _must_exist(state_url)
@@ -89,8 +89,8 @@ def export_(*, arn: str | None, state_url: str, credentials_secret_arn: str, fil
 @state.command("import")
 @_store_options
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-@click.option("--force", is_flag=True, help="Forget what the store has now, if it is not empty.")
-@click.option("--adopt", is_flag=True, help="Take the export of the same pool in another region, too.")
+@click.option("--force", is_flag=True, help="Replace the content of a store that is not empty.")
+@click.option("--adopt", is_flag=True, help="Also accept an export of the same pool in another region.")
 def import_(
     *, arn: str | None, state_url: str, credentials_secret_arn: str, file: Path, force: bool, adopt: bool
 ) -> None:
@@ -119,11 +119,11 @@ def import_(
 @_store_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def adopt(*, arn: str | None, state_url: str, credentials_secret_arn: str, yes: bool) -> None:
-    """Make it the state of the same pool in another region: a replica of multi-Region replication.
+    """Use the state for the same pool in another region: a replica of multi-Region replication.
 
-    ARN is the pool's ARN in the region where the adapter goes on, after a failover for example. Only the region may
-    differ from the ARN in the state. From then on events have the new ARN as their source, and events that were not
-    confirmed before are sent again with it. Refused while an adapter holds the state.
+    ARN is the pool's ARN in the region where the adapter continues, for example after a failover. Only the region may
+    differ from the ARN in the state. Events then have the new ARN as their source, and events that were not confirmed
+    before are sent again with it. Refused while an adapter holds the state.
     """
     url, wanted = parse_state_url(state_url), _pool(arn)
     found = recorded_pool(url, wanted, lambda: _session(credentials_secret_arn))

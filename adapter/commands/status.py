@@ -18,19 +18,19 @@ from adapter.terminal import aligned, count, duration, is_live, printable
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The numbers as JSON, one object a look.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object each time.")
 @click.option(
     "--watch",
     "every_s",
     type=click.FloatRange(0.2, 3600),
     metavar="SECONDS",
-    help="Look again every so many seconds, until Ctrl-C.",
+    help="Repeat after this many seconds, until Ctrl-C.",
 )
 @address_option
 def status(*, as_json: bool, every_s: float | None, address: str) -> None:
-    """Show what the running adapter of this machine does: users, sweeps, events, what is wrong.
+    """Show the status of the adapter on this machine: users, sweeps, events, problems.
 
-    Exit code 0: it was asked, whatever it answered; 1: nobody answered.
+    Exit codes: 0 the adapter responded, 1 no response.
     """
     if every_s is None:
         body = _look(address)
@@ -96,7 +96,7 @@ def render(
         ("last complete sweep", _last(status, now_s)),
         ("sweeps", _counts(status.get("sweeps", {}))),
         ("requests", _requests(status, before, since_s)),
-        ("pages asked for again", _counts(status.get("retries", {}))),
+        ("pages requested again", _counts(status.get("retries", {}))),
         ("events", _counts(status.get("events", {}))),
         ("on their way", count(status.get("in_flight", 0))),
         ("undelivered users", _bad(status.get("undelivered", 0))),

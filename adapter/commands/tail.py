@@ -30,7 +30,7 @@ _KINDS: Final = ("created", "updated", "deleted", "snapshot", "replay")
 @click.option(
     "--listen",
     metavar="HOST:PORT",
-    help="Be the sink: take the CloudEvents that are sent here, answer 204. Port 0 takes a free one.",
+    help="Be the sink: accept CloudEvents at this address, respond 204. Port 0 uses a free port.",
 )
 @click.option(
     "--address",
@@ -38,7 +38,7 @@ _KINDS: Final = ("created", "updated", "deleted", "snapshot", "replay")
     default=_STATUS_ADDRESS,
     show_default=True,
     metavar="HOST:PORT",
-    help="Whose last events to show, without FILE and --listen; default: the variable STATUS_ADDRESS.",
+    help="Status page of the adapter, without FILE and --listen; default: the variable STATUS_ADDRESS.",
 )
 @click.option(
     "-n",
@@ -47,12 +47,12 @@ _KINDS: Final = ("created", "updated", "deleted", "snapshot", "replay")
     type=click.IntRange(0, 1_000_000),
     default=10,
     show_default=True,
-    help="How many of the events that are there already.",
+    help="Number of earlier events to show.",
 )
-@click.option("--follow/--no-follow", "-f/-F", default=True, show_default=True, help="Go on with those that come.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only these; may be given repeatedly.")
-@click.option("--user", "users", multiple=True, metavar="NAME", help="Only of this user; may be given repeatedly.")
-@click.option("--json", "as_json", is_flag=True, help="Whole events, one JSON object a line (structured mode).")
+@click.option("--follow/--no-follow", "-f/-F", default=True, show_default=True, help="Continue with new events.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only these kinds (repeatable).")
+@click.option("--user", "users", multiple=True, metavar="NAME", help="Only events of this user (repeatable).")
+@click.option("--json", "as_json", is_flag=True, help="Print whole events, one JSON object per line (structured mode).")
 def tail(
     *,
     file: str | None,
@@ -64,13 +64,13 @@ def tail(
     users: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Print events as they come, one line each: when, what happened, to whom, what changed.
+    """Print events as they are delivered, one line each: time, kind, user, what changed.
 
-    FILE is what a `file:///` sink writes (its path or URL; '-': standard input, for a `stdout:` sink). With --listen
-    this command is the sink: start the adapter with K_SINK=http://HOST:PORT. Without both it shows the last events of
-    the adapter that runs on this machine, as its status page has them: usernames hashed, unless STATUS_SHOW_USERS says.
+    FILE is the file of a `file:///` sink (path or URL; '-': standard input, for a `stdout:` sink). With --listen this
+    command is the sink: start the adapter with K_SINK=http://HOST:PORT. Without both it shows the last events of the
+    adapter on this machine from its status page: usernames are hashed unless STATUS_SHOW_USERS is true.
 
-    Until Ctrl-C. Nothing in an event can move the cursor: control characters are shown as text.
+    Runs until Ctrl-C. Control characters in events are shown as text.
     """
     from adapter.commands.event_log.lines import Lines, Wanted, raw
 

@@ -222,7 +222,7 @@ class Delivery:
         sink, name = (self._dead_letter, "dead-letter sink") if dead and self._dead_letter else (self._sink, "sink")
         if down:
             logger.warning(
-                "The %s takes nobody's events; single probes go on until it does",
+                "The %s accepts no events; only probes are sent until it does",
                 name,
                 extra={"action": Action.SINK_DOWN, "sink": sink.target, "queued": queued},
             )

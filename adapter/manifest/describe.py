@@ -109,7 +109,7 @@ FIELDS: Final[dict[str, str]] = {
     "DeploymentSpec.logRetentionDays": "How long logs are kept.",
     "DeploymentSpec.containerInsights": "Container Insights of the cluster; costs per metric.",
     "DeploymentSpec.network": "Where tasks run, for sources that don't say it themselves.",
-    "DeploymentSpec.alarms": "When somebody is told.",
+    "DeploymentSpec.alarms": "When to notify, and whom.",
     "DeploymentSpec.backend": "Where Terraform keeps its state; files beside main.py when not given.",
     "Image.uri": "Any reference that ECS can pull.",
     "Image.registry": "Without uri: a registry of our own, stack NAME-registry.",

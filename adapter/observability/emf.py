@@ -46,7 +46,7 @@ METRICS: Final = (
     Described("Throttled", "Count", "ListUsers requests that Cognito throttled"),
     Described("Users", "Count", "known users"),
     Described("Undelivered", "Count", "users whose event is undelivered now"),
-    Described("DeletionsWaiting", "Count", "missing users of whom it is not known yet whether they are gone"),
+    Described("DeletionsWaiting", "Count", "missing users whose deletion is not confirmed yet"),
     Described("SweepSeconds", "Seconds", "how long each complete sweep took, the newest 100 of them"),
     Described("LagSeconds", "Seconds", "from each change to its delivered event, the newest 100 of them"),
 )
@@ -92,7 +92,7 @@ class Emf:
                 extra={"action": Action.METRICS_LOST},
             )
         elif self._failing and not fault:
-            logger.info("METRICS_EMF: stdout is written again", extra={"action": Action.METRICS_WRITTEN})
+            logger.info("METRICS_EMF: stdout accepts metrics again", extra={"action": Action.METRICS_WRITTEN})
         self._failing = bool(fault)
 
     def line(self) -> str:

@@ -50,7 +50,7 @@ METRICS: Final = (
         name="build_info",
         type="gauge",
         labels=("version",),
-        text="The version that runs; always 1",
+        text="The running version; always 1",
         read=lambda _: {VERSION: 1},
     ),
     Described(
@@ -58,7 +58,7 @@ METRICS: Final = (
         type="counter",
         labels=("kind", "status"),
         values="kind: created, updated, deleted, snapshot, replay; status: delivered, dead_lettered, undelivered",
-        text="Events by kind of change and by how their delivery ended; each series of attempts counts once",
+        text="Events by kind of change and outcome of their delivery; each series of attempts counts once",
         read=lambda totals: totals.events,
     ),
     Described(
@@ -70,13 +70,13 @@ METRICS: Final = (
     Described(
         name="delivery_retries_total",
         type="counter",
-        text="Sends of events after their first one, to either sink",
+        text="Repeated attempts to send events, to either sink",
         read=lambda totals: totals.delivery_retries,
     ),
     Described(
         name="delivery_seconds",
         type="histogram",
-        text="Time that delivered events took from the queue to the sink's yes, retries included",
+        text="Time from queueing an event to its delivery, retries included",
         read=lambda totals: totals.delivery_histogram,
     ),
     Described(
@@ -94,13 +94,13 @@ METRICS: Final = (
     Described(
         name="deletions_waiting",
         type="gauge",
-        text="Users missing from the last complete sweep of whom it is not known yet whether they are gone",
+        text="Users missing from the last complete sweep whose deletion is not confirmed yet",
         read=lambda totals: totals.deletions_waiting,
     ),
     Described(
         name="in_flight",
         type="gauge",
-        text="Events on their way to the sink now",
+        text="Events in flight to the sink now",
         read=lambda totals: totals.in_flight,
     ),
     Described(name="users", type="gauge", text="Known users", read=lambda totals: totals.users),
@@ -109,7 +109,7 @@ METRICS: Final = (
         type="counter",
         labels=("outcome",),
         values="complete, stopped, or the code of the fault",
-        text="Sweeps by how they ended",
+        text="Sweeps by outcome",
         read=lambda totals: totals.outcomes,
     ),
     Described(
@@ -141,7 +141,7 @@ METRICS: Final = (
         type="counter",
         labels=("code",),
         values="the code of the fault",
-        text="Pages asked for again",
+        text="Pages requested again",
         read=lambda totals: totals.retries,
     ),
 )

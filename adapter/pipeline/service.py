@@ -279,7 +279,7 @@ class Service:
         self._health.beat()
         self._shutdown.check(sink_down=self._outbox.sink_down)
         if self._outbox.sink_down:
-            self._health.problem("sink", "it takes nobody's events; sweeps are slow until it does")
+            self._health.problem("sink", "it accepts no events; sweeps are slow until it does")
         else:
             self._health.well("sink")
         undelivered = self._outbox.undelivered
@@ -291,7 +291,7 @@ class Service:
             self._emf.write()
 
     def _close(self) -> None:
-        logger.info("Stopping: what is on its way is finished", extra={"action": Action.STOPPING})
+        logger.info("Stopping: waiting for events in flight", extra={"action": Action.STOPPING})
         self._outbox.close(GRACE_S)
         if self._emf is not None:
             self._emf.write(now=True)

@@ -167,7 +167,7 @@ def lister_of(
 
     def told(error: CognitoError) -> None:
         metrics.retried(error.code)
-        logger.info("A page is asked for again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
+        logger.info("A page is requested again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
 
     return PoolLister(
         pool,
@@ -366,7 +366,7 @@ def _open_store(
             told.add(holder)
             reason = f"another adapter ({holder}) holds it; this one takes over when that one ends"
             health.problem("state", reason)
-            logger.info("The state is taken: %s", reason, extra={"action": Action.WAITING})
+            logger.info("Waiting for the state: %s", reason, extra={"action": Action.WAITING})
 
     while not stop.is_set():
         health.beat()

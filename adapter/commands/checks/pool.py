@@ -169,7 +169,7 @@ def identity_checks(settings: Settings, session: Session | None, limit_s: float)
         yield warn(
             name,
             f"{arn}: of another account than the user pool",
-            f"Cognito lets nobody list across accounts: set AWS_ASSUME_ROLE_ARN to a role of {settings.pool.account}",
+            f"Cognito has no cross-account access: set AWS_ASSUME_ROLE_ARN to a role of {settings.pool.account}",
         )
     elif arn.endswith(":root"):
         yield warn(
@@ -215,12 +215,12 @@ def _refused(name: str, error: AdapterError, pool: PoolArn) -> Check:
             name, f"cognito-idp:ListUsers is denied ({error.code})", f"add to a policy: {json.dumps(statement)}"
         )
     if isinstance(error, ThrottledError):
-        return warn(name, str(error), "somebody else uses the account's quota just now: try again")
+        return warn(name, str(error), "other callers use the account's quota now: try again")
     mend = ""
     if isinstance(error, PoolNotFoundError):
         mend = "check ARN; and the key must be of the pool's account"
     elif isinstance(error, CredentialsError):
-        mend = "python -m iam verify USER looks closer"
+        mend = "run python -m iam verify USER"
     elif isinstance(error, UnavailableError):
         mend = f"is cognito-idp.{pool.region}.amazonaws.com reachable from here: DNS, firewall, proxy, VPC endpoint?"
     return fail(name, str(error), mend)
@@ -234,7 +234,7 @@ def clock_checks(pool: PoolArn, asked: Asked, session: Session | None, limit_s: 
     else:
         answer = _date_of_endpoint(pool, session, limit_s)
         if answer is None:
-            yield skip(name, "nobody told the time: Cognito's endpoint did not answer")
+            yield skip(name, "unknown: Cognito's endpoint did not respond")
             return
         date_s, middle_s, doubt_s = answer
     ahead_s = middle_s - (date_s + 0.5)

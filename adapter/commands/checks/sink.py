@@ -156,7 +156,7 @@ def _unconnected(name: str, error: OSError, where: str) -> Check:
     if isinstance(error, TimeoutError):
         return fail(name, f"{where} does not answer", "look for a firewall or security group in between")
     if isinstance(error, ConnectionRefusedError):
-        return fail(name, f"nobody listens at {where}", "start the sink, or mend the port")
+        return fail(name, f"nothing listens at {where}", "start the sink, or fix the port")
     return fail(name, f"no connection to {where}: {error.strerror or type(error).__name__}", "look at the network")
 
 
@@ -244,7 +244,7 @@ def _on_aws(plan: SinkPlan, arn: Arn, session: Session) -> Iterator[Check]:
             return
         yield ok(plan.name, f"{host} takes connections on port {port}")
     if not plan.send:
-        yield skip(plan.name, f"whether {action} on {arn} is allowed, only an event can tell: --send sends one")
+        yield skip(plan.name, f"only an event shows whether {action} on {arn} is allowed: use --send")
 
 
 def _file(plan: SinkPlan, path: Path) -> Check:
@@ -253,13 +253,13 @@ def _file(plan: SinkPlan, path: Path) -> Check:
         if not path.is_file() and not path.is_fifo() and not path.is_char_device():
             return fail(plan.name, f"{path} is no file", f"name a file in {plan.variable}")
         if not os.access(path, os.R_OK | os.W_OK):
-            return fail(plan.name, f"{path} can't be written by this user", "mend its permissions")
+            return fail(plan.name, f"{path} can't be written by this user", "fix its permissions")
         return ok(plan.name, f"{path} can be written; a probe would stay in it, so none is sent")
     folder = path.parent
     if not folder.is_dir():
         return fail(plan.name, f"the folder {folder} is not there", "create it, or name another place")
     if not os.access(folder, os.W_OK | os.X_OK):
-        return fail(plan.name, f"the folder {folder} can't be written by this user", "mend its permissions")
+        return fail(plan.name, f"the folder {folder} can't be written by this user", "fix its permissions")
     return ok(plan.name, f"{path} will be made when the adapter starts")
 
 

@@ -63,14 +63,14 @@ def _sqlite(url: SqliteUrl, pool: PoolArn | None, known: Known, *, running: bool
     folder = path.parent
     if not path.exists():
         if not os.access(folder, os.W_OK | os.X_OK):
-            yield fail(_NAME, f"the folder {folder} can't be written by this user", "mend its permissions")
+            yield fail(_NAME, f"the folder {folder} can't be written by this user", "fix its permissions")
             return
         yield ok(_NAME, f"{path} will be made: this is a first start")
     else:
         report = report_sqlite(url)
         unwritable = [each for each in (path, folder) if not os.access(each, os.W_OK)]
         if unwritable:
-            yield fail(_NAME, f"{unwritable[0]} can't be written by this user", "mend its permissions")
+            yield fail(_NAME, f"{unwritable[0]} can't be written by this user", "fix its permissions")
             return
         known.users = report.users
         yield from _told(str(path), report.meta, report.users, report.holder, pool, known, running=running)

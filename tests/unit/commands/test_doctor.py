@@ -269,7 +269,7 @@ def test_a_sink_that_is_down_is_named_with_its_port() -> None:
         url = gone.url
     (found,) = checked(url, send=True)
     assert found.mark is Mark.FAIL
-    assert found.found.startswith("nobody listens at 127.0.0.1:")
+    assert found.found.startswith("nothing listens at 127.0.0.1:")
 
 
 def test_a_name_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_numbers_are_aligned_and_readable() -> None:
         "last complete sweep    2 min ago, took 33 s for 20,577 pages, ended at 2027-01-15T07:58:25Z",
         "sweeps                 Throttled 1, complete 12",
         "requests               61,000, throttled 3",
-        "pages asked for again  none",
+        "pages requested again  none",
         "events                 delivered 1,024",
         "on their way           0",
         "undelivered users      2",
