@@ -38,18 +38,3 @@ def parse_duration(text: str) -> float:
         )
     seconds = (Decimal(part.replace(",", ".")) * unit for part, unit in zip(parts, _UNITS_S, strict=True) if part)
     return float(sum(seconds, Decimal(0)))
-
-
-def format_duration(seconds: float) -> str:
-    """Write seconds (finite, at least 0) as the duration that `parse_duration` reads back as the same number."""
-    left = Decimal(repr(seconds))
-    whole, fraction = divmod(left, 1)
-    minutes, rest = divmod(int(whole), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    rest_text = format((rest + fraction).normalize(), "f")
-    time = "".join(
-        f"{value}{unit}" for value, unit in ((str(hours), "H"), (str(minutes), "M"), (rest_text, "S")) if value != "0"
-    )
-    day = f"{days}D" if days else ""
-    return f"P{day}T{time}" if time else f"P{day}" if day else "PT0S"

@@ -8,7 +8,7 @@ original, nothing of it stops the adapter, however wrong it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -23,25 +23,11 @@ _LEVELS: Final = {
     "warning": "warning",
     **dict.fromkeys(("error", "dpanic", "panic", "fatal"), "error"),
 }
-#: Settings of a zap configuration, and the values with which our logs are as it says.
+#: Settings of zap that decide whether a line is seen, and the values with which ours are seen as they say.
 _ZAP: Final[Mapping[str, tuple[object, ...]]] = {
     "encoding": ("json",),
     "outputPaths": (["stdout"], ["stderr"]),
-    "errorOutputPaths": (["stderr"], ["stdout"]),
-    "development": (False,),
-    "disableCaller": (True, False),
-    "disableStacktrace": (True, False),
-    "encoderConfig.timeKey": ("timestamp", ""),
-    "encoderConfig.levelKey": ("severity", ""),
-    "encoderConfig.nameKey": ("logger", ""),
-    "encoderConfig.messageKey": ("message", ""),
-    "encoderConfig.stacktraceKey": ("stacktrace", ""),
-    "encoderConfig.callerKey": ("caller", ""),
-    "encoderConfig.lineEnding": ("", "\n"),
-    "encoderConfig.timeEncoder": ("iso8601", "rfc3339", ""),
-    "encoderConfig.levelEncoder": ("capital", ""),
-    "encoderConfig.durationEncoder": ("", "seconds", "string", "nanos"),
-    "encoderConfig.callerEncoder": ("", "short", "full"),
+    "sampling": (),
 }
 _ONLY_PROMETHEUS: Final = "metrics are for Prometheus, on METRICS_PROMETHEUS_PORT"
 #: Settings of the config map for metrics that have no effect, and why.
@@ -95,7 +81,7 @@ VARIABLES: Final = (
         "K_LOGGING_CONFIG",
         "the `level` of `zap-logger-config`, and `loglevel.COMPONENT` for our `K_COMPONENT`, which wins over it; "
         "`LOG_LEVEL` wins over both",
-        "all other settings of zap: the form of the log is fixed (Knative's defaults are not named)",
+        "all other settings of zap: the form of the log is fixed",
     ),
     KnativeVariable(
         "K_METRICS_CONFIG",
@@ -158,9 +144,8 @@ class _KnativeReader:
             if known is None:
                 self._ignore("K_LOGGING_CONFIG", setting, level, "expected a level such as info or debug")
             found = known or found
-        for setting, value in _flat(zap):
-            if value not in _ZAP.get(setting, ()):
-                self._ignore("K_LOGGING_CONFIG", setting, value, _FIXED)
+        if vain := [setting for setting, fine in _ZAP.items() if setting in zap and zap[setting] not in fine]:
+            self.ignored.append(f"K_LOGGING_CONFIG: {', '.join(vain)} of zap-logger-config is ignored: {_FIXED}")
         return found
 
     def metrics(self, default: str) -> dict[str, Any]:
@@ -314,15 +299,6 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Settings by their path, one level deep."""
-    for name, value in config.items():
-        if isinstance(value, dict) and name == "encoderConfig":
-            yield from ((f"{name}.{key}", each) for key, each in value.items())
-        else:
-            yield name, value
 
 
 def markdown() -> str:

@@ -1,6 +1,5 @@
 """Delivery: sends events to a sink at least once, in order per user, and says what became of each."""
 
-from adapter.config.durations import DurationError, format_duration, parse_duration
 from adapter.delivery.circuit_breaker import CircuitBreaker
 from adapter.delivery.dispatcher import Delivery
 from adapter.delivery.queue import Result, Status
@@ -12,10 +11,7 @@ __all__ = [
     "Batching",
     "CircuitBreaker",
     "Delivery",
-    "DurationError",
     "Result",
     "RetryPolicy",
     "Status",
-    "format_duration",
-    "parse_duration",
 ]

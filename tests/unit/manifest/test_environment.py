@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from adapter.config import settings as config
 from adapter.config.variables import VARIABLES
@@ -114,29 +113,6 @@ def test_a_sink_is_one_string_that_the_adapter_accepts(sink: str, target: str) -
     made = environment(only(SMALLEST.split("  sink:")[0] + f"  sink: {sink}\n"))
     assert made["K_SINK"] == target
     assert config.load(made).sink
-
-
-def test_the_defaults_of_the_manifest_are_those_of_the_adapter() -> None:
-    stated = yaml.safe_load(SMALLEST)
-    stated["spec"] |= {
-        "polling": {"maxRps": 10, "minSeconds": 1, "maxSeconds": 32},
-        "delivery": {
-            "format": "binary",
-            "batch": {"size": 100, "seconds": 0.1},
-            "concurrency": 8,
-            "retry": 3,
-            "backoffPolicy": "exponential",
-            "backoffDelay": "PT0.2S",
-        },
-        "events": {"initial": "baseline", "deleted": True, "deletedMaxPercent": 20, "attributes": []},
-    }
-    defaults = {each.name: each.default for each in VARIABLES}
-    assert environment(only(yaml.safe_dump(stated))) == environment(only(SMALLEST))
-    assert defaults["MAX_RPS"] == "10"
-    assert (defaults["POLL_MIN_SECONDS"], defaults["POLL_MAX_SECONDS"]) == ("1", "32")
-    assert (defaults["DELIVERY_RETRY"], defaults["DELIVERY_BACKOFF_DELAY"]) == ("3", "PT0.2S")
-    assert (defaults["DELIVERY_CONCURRENCY"], defaults["DELIVERY_BATCH_SECONDS"]) == ("8", "0.1")
-    assert (defaults["EVENTS_INITIAL"], defaults["EVENTS_DELETED_MAX_PERCENT"]) == ("baseline", "20")
 
 
 def test_what_only_kubernetes_can_resolve_is_left_out() -> None:
