@@ -318,5 +318,9 @@ def _matches(wide: str, narrow: str) -> bool:
 @lru_cache(maxsize=4096)
 def _pattern(glob: str) -> re.Pattern[str]:
     # A "?" of the wide pattern must not swallow a "*" of the narrow one.
-    parts = {"*": ".*", "?": "[^*]"}
-    return re.compile("".join(parts.get(c) or re.escape(c) for c in glob), re.DOTALL)
+    parts = ["".join("[^*]" if c == "?" else re.escape(c) for c in part) for part in glob.split("*")]
+    if len(parts) == 1:
+        return re.compile(parts[0], re.DOTALL)
+    # The first place where a part fits is as good as any later one: going back would take a time of its own power.
+    middle = "".join(f"(?>.*?{part})" for part in parts[1:-1] if part)
+    return re.compile(f"{parts[0]}{middle}.*{parts[-1]}", re.DOTALL)

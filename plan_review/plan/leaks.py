@@ -28,7 +28,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 #: A place with a secret's name that holds one of these only says where the secret is, or that there is none.
 _HARMLESS = re.compile(
     # Paths are written in lower case; a password that begins with a slash seldom is.
-    r"arn:.*|(?-i:(?:/[a-z0-9._-]*[a-z][a-z0-9._-]*){2,}/?)|\$\{.*\}"
+    r"arn:.*|(?-i:(?:/(?=[0-9._-]*[a-z])[a-z0-9._-]+){2,}/?)|\$\{.*\}"
     r"|(?:true|false|null|none|yes|no|optional|required|enabled|disabled)"
     r"|[a-z][a-z0-9+.-]*://[^@]*|.{0,2}|test|mock|dummy|fake|example|redacted|x+|\*+",
     re.IGNORECASE | re.DOTALL,

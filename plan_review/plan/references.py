@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from plan_review.plan.addresses import bare_address, first_step, module_prefix
 from plan_review.plan.configuration import Configuration, references_in
@@ -16,6 +17,8 @@ from plan_review.plan.configuration import Configuration, references_in
 _OBJECT = re.compile(r"(?:data\.)?[A-Za-z][\w-]*\.[A-Za-z_][\w-]*")
 _NOT_OBJECTS = frozenset({"var", "module", "local", "each", "count", "path", "self", "terraform", "run"})
 _DEPTH_MAX = 20
+#: References that were followed: the text, the modules around it, and whether no `for_each` is known there.
+_Seen: TypeAlias = set[tuple[str, tuple[tuple[str, str], ...], bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +74,29 @@ class References:
         texts = [*references_in(expression), *(() if path else resource.depends_on)]
         modules = tuple((name, "") for name in resource.modules)
         each = resource.expressions.get("for_each_expression")
-        found = [t for text in texts for t in self._resolve(text, modules, each, 0)]
+        seen: _Seen = set()
+        found = [t for text in texts for t in self._resolve(text, modules, each, 0, seen)]
         targets = tuple(dict.fromkeys(t for t in found if t is not None))
         return Leads(targets, complete=bool(found) and None not in found)
 
     def _resolve(
-        self, text: str, modules: tuple[tuple[str, str], ...], each: object, depth: int
+        self, text: str, modules: tuple[tuple[str, str], ...], each: object, depth: int, seen: _Seen
     ) -> Iterator[Target | None]:
-        """The objects behind one reference, None for what is no object."""
+        """The objects behind one reference, None for what is no object. What was followed already isn't again."""
+        if (text, modules, each is None) in seen:
+            return
+        seen.add((text, modules, each is None))
         head, _, rest = text.partition(".")
         if depth > _DEPTH_MAX:
             yield None
         elif head == "var":
-            yield from self._variable(first_step(rest)[0], modules, depth)
+            yield from self._variable(first_step(rest)[0], modules, depth, seen)
         elif head == "module":
-            yield from self._output(rest, modules, depth)
+            yield from self._output(rest, modules, depth, seen)
         elif head == "each" and rest.startswith("value"):
             inner = references_in(each)
-            yield from (t for r in inner for t in self._resolve(r, modules, None, depth + 1)) if inner else (None,)
+            found = (t for r in inner for t in self._resolve(r, modules, None, depth + 1, seen))
+            yield from found if inner else (None,)
         elif head == "each" or text == "count.index":
             return
         elif head not in _NOT_OBJECTS and (match := _OBJECT.match(text)):
@@ -97,16 +105,20 @@ class References:
         else:
             yield None
 
-    def _variable(self, name: str, modules: tuple[tuple[str, str], ...], depth: int) -> Iterator[Target | None]:
+    def _variable(
+        self, name: str, modules: tuple[tuple[str, str], ...], depth: int, seen: _Seen
+    ) -> Iterator[Target | None]:
         own = self._configuration.modules.get(tuple(step for step, _ in modules))
         inner = references_in(own.inputs.get(name)) if own is not None else ()
         if own is None or not inner:
             yield None
             return
         for text in inner:
-            yield from self._resolve(text, modules[:-1], own.for_each, depth + 1)
+            yield from self._resolve(text, modules[:-1], own.for_each, depth + 1, seen)
 
-    def _output(self, rest: str, modules: tuple[tuple[str, str], ...], depth: int) -> Iterator[Target | None]:
+    def _output(
+        self, rest: str, modules: tuple[tuple[str, str], ...], depth: int, seen: _Seen
+    ) -> Iterator[Target | None]:
         name, key, output = first_step(rest)
         child = (*modules, (name, key))
         called = self._configuration.modules.get(tuple(step for step, _ in child))
@@ -114,4 +126,4 @@ class References:
         if not inner:
             yield None
         for text in inner:
-            yield from self._resolve(text, child, None, depth + 1)
+            yield from self._resolve(text, child, None, depth + 1, seen)

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 
 ACCESS_KEY_ID = "an AWS access key id"
+# What can be followed by something else is bounded everywhere: else a text of 100 KB that nearly fits takes hours.
 #: What a key is of, and how it is written after its prefix. The prefixes begin a word.
 _TOKENS: tuple[tuple[str, str], ...] = (
     (ACCESS_KEY_ID, r"(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
@@ -28,7 +29,7 @@ _TOKENS: tuple[tuple[str, str], ...] = (
     ),
     ("an npm token", r"npm_[A-Za-z0-9]{36}"),
     ("a PyPI token", r"pypi-AgE[\w-]{50,}"),
-    ("a SendGrid key", r"SG\.[\w-]{16,}\.[\w-]{16,}"),
+    ("a SendGrid key", r"SG\.[\w-]{16,100}\.[\w-]{16,}"),
     ("a Twilio key", r"SK[0-9a-f]{32}(?![0-9a-f])"),
     ("a Mailgun key", r"key-[0-9a-f]{32}(?![0-9a-f])"),
     ("a Mailchimp key", r"[0-9a-f]{32}-us\d{1,2}(?!\w)"),
@@ -54,7 +55,7 @@ _TOKENS: tuple[tuple[str, str], ...] = (
     ("a Pulumi token", r"pul-[a-f0-9]{40}"),
     ("an Airtable token", r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}"),
     ("a Telegram bot's token", r"\d{8,10}:AA[\w-]{33}"),
-    ("a signed token (JWT)", r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
+    ("a signed token (JWT)", r"eyJ[\w-]{10,2000}\.eyJ[\w-]{10,20000}\.[\w-]{10,}"),
 )
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<t{index}>{shape})" for index, (_, shape) in enumerate(_TOKENS)) + ")"
@@ -81,8 +82,8 @@ _TEXT_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "a URL with a password",
         re.compile(
-            r"\b[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\d{1,5}/)"
-            r"(?!(?:\$\{[^}]*\}|\$\w+|\$\([^)]*\)|%\w|<[^>]*>|\{+[^}]*\}+|\*+|x+|pass(?:word)?)@)[^\s@]+@",
+            r"\b[a-z][a-z0-9+.-]{0,30}://[^/\s:@]{0,250}:(?!\d{1,5}/)"
+            r"(?!(?:\$\{[^}@]*\}|\$\w+|\$\([^)@]*\)|%\w|<[^>@]*>|\{+[^}@]*\}+|\*+|x+|pass(?:word)?)@)[^\s@]{1,2000}@",
             re.IGNORECASE,
         ),
     ),
@@ -98,23 +99,25 @@ _TEXT_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a storage key", re.compile(r"\b(?:AccountKey|SharedAccessKey|SharedSecretValue)=[A-Za-z0-9+/]{20,}")),
 )
 #: Without one of these a text has none of _TEXT_SHAPES.
-_HINT = re.compile(r"://[^@]*@|PRIVATE KEY|PuTTY|Bearer|Basic|hooks\.slack|/webhook|Signature=|sig=|Key=|SecretValue=")
+_HINT = re.compile(
+    r"://[^\s@]{0,2300}@|PRIVATE KEY|PuTTY|Bearer|Basic|hooks\.slack|/webhook|Signature=|sig=|Key=|SecretValue="
+)
 _NAMES = (
     r"(?:pass(?:word|wd|phrase)?|pwd|pw|secret(?:[_-]?key)?|(?:auth|access|api|bearer)?[_-]?token"
     r"|(?:api|access|account|private|secret[_-]access)[_-]?key|credentials?)"
 )
 #: NAME=value, --name value, "name": "value" in a script, a command or a connection string.
 _ASSIGNED = re.compile(
-    rf"(?:^|(?<=[\s;,&?{{(\"'`_-]))(?:(?:[\w.-]*?[_.-])?{_NAMES}|\w*passw(?:or)?d)[\"']?(?P<sign>\s*=\s*|\s*:\s*|\s+)"
+    rf"(?:^|(?<=[\s;,&?{{(\"'`_-]))(?:(?:[\w.-]{{0,80}}?[_.-])?{_NAMES}|\w{{0,80}}passw(?:or)?d)[\"']?(?P<sign>\s*=\s*|\s*:\s*|\s+)"
     r"(?P<value>\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'`;,&)}]+)",
     re.IGNORECASE,
 )
 #: Options of well-known programs that take a password.
 _OPTIONS = re.compile(
-    r"\bmysql\w*\b[^\n|;&]*?\s-p(?P<mysql>[^\s\"'$-][^\s]*)"
-    r"|\b(?:sshpass|docker\s+login|helm\s+registry\s+login|redis-cli|mongo\w*|az\s+login|oc\s+login)\b[^\n|;&]*?"
+    r"\bmysql\w*\b[^\n|;&]{0,400}?\s-p(?P<mysql>[^\s\"'$-][^\s]*)"
+    r"|\b(?:sshpass|docker\s+login|helm\s+registry\s+login|redis-cli|mongo\w*|az\s+login|oc\s+login)\b[^\n|;&]{0,400}?"
     r"\s(?:-p|-a)[ =]?(?P<option>[^\s\"'$-][^\s]*)"
-    r"|\bcurl\b[^\n|;&]*?\s(?:-u|--user)[ =]?[\"']?[^\s:\"'$]+:(?P<curl>[^\s\"'$]{2,})"
+    r"|\bcurl\b[^\n|;&]{0,400}?\s(?:-u|--user)[ =]?[\"']?[^\s:\"'$]+:(?P<curl>[^\s\"'$]{2,})"
 )
 _SEPARATED = re.compile(r"[\s=:]")
 _MAYBE_ASSIGNED = re.compile(r"pass|pwd|pw|secret|token|key|credential", re.IGNORECASE)
