@@ -17,9 +17,9 @@ from adapter.model import Event, Kind
 from adapter.observability.health import Health
 from adapter.observability.metrics import Metrics
 from adapter.pipeline.outbox import Outbox
-from adapter.pipeline.service import Observers, Pace, Service
-from adapter.pipeline.sweep import Rules, Sweeper
-from adapter.runtime.app import lister_of
+from adapter.pipeline.service import Observers, PollInterval, Service
+from adapter.pipeline.sweep import Sweeper, SweepOptions
+from adapter.runtime.app import make_scanner
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
 from benchmarks import sink
@@ -102,11 +102,11 @@ def _snapshot(server: RemoteCognito, url: str, mode: ContentMode, users: int) ->
         metrics = Metrics(source=str(POOL))
         delivery = Delivery(target, RetryPolicy(), batch=Batching(target.max_batch, 0.1), held=store.held)
         outbox = Outbox(store, delivery, EventBuilder(pool=POOL), metrics)
-        lister, detector = lister_of(pool, limiter, stop, metrics), Detector(pool_arn=str(POOL))
+        scanner, detector = make_scanner(pool, limiter, stop, metrics), Detector(pool_arn=str(POOL))
         service = Service(
-            Sweeper(lister, store, outbox, detector, Rules(initial="snapshot"), shutdown=stop),
+            Sweeper(scanner, store, outbox, detector, SweepOptions(initial="snapshot"), shutdown=stop),
             outbox,
-            pace=Pace(),
+            poll_interval=PollInterval(),
             observers=Observers(health=Health(), metrics=metrics),
             shutdown=stop,
         )

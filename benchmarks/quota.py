@@ -1,4 +1,4 @@
-"""How much of a quota is used: the real lister against 30 requests a second at 80 ms."""
+"""How much of a quota is used: the real scanner against 30 requests a second at 80 ms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from adapter.cognito.lister import PoolLister
+from adapter.cognito.pool_scanner import PoolScanner
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, pin, say
 from benchmarks.rig import POOL, user_pool
 from tests.fake_cognito import RemoteCognito
@@ -66,10 +66,10 @@ def run(options: Options) -> list[Figure]:
 def _sweep(server: RemoteCognito) -> dict[str, Any]:
     with user_pool(QUOTA_RPS) as (pool, limiter):
         stop = threading.Event()
-        lister = PoolLister(pool, limiter, stop, known=lambda: USERS, complete=True)
+        scanner = PoolScanner(pool, limiter, stop, known=lambda: USERS, complete=True)
         time.sleep(1)  # the bucket of the server fills up
         server.reset_stats()
-        scan = lister.scan()
+        scan = scanner.scan()
         deque(scan, maxlen=0)
         assert scan.complete
         stop.set()

@@ -19,8 +19,8 @@ from adapter.events.builder import EventBuilder
 from adapter.model import Event
 from adapter.observability.metrics import Metrics
 from adapter.pipeline.outbox import Outbox
-from adapter.pipeline.sweep import Rules, Sweep, Sweeper
-from adapter.runtime.app import lister_of
+from adapter.pipeline.sweep import Sweep, Sweeper, SweepOptions
+from adapter.runtime.app import make_scanner
 from adapter.state.base import Store
 from adapter.state.factory import open_store
 from tests.fake_cognito import ARN
@@ -85,7 +85,7 @@ def sweeper(pool: CognitoUserPool, limiter: RateLimiter, store: Store) -> Sweepe
     stop = Shutdown()
     outbox = Outbox(store, NoCourier(), EventBuilder(pool=POOL, attributes=None, extensions={}), metrics)
     detector = Detector(pool_arn=str(POOL))
-    return Sweeper(lister_of(pool, limiter, stop, metrics), store, outbox, detector, Rules(), shutdown=stop)
+    return Sweeper(make_scanner(pool, limiter, stop, metrics), store, outbox, detector, SweepOptions(), shutdown=stop)
 
 
 def swept(found: Sweeper) -> Sweep:

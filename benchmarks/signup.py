@@ -1,7 +1,7 @@
 """From sign-up to event in a pool of a million: the real schedule and the real limiter on simulated time.
 
 What is simulated: the clock, the service's answers (80 ms each, evaluated half-way) and the threads that wait for them.
-What is real: `EarlySchedule` decides when to look, `RateLimiter` hands out the turns, `ShardPolicy` the number of
+What is real: `SignupSchedule` decides when to look, `RateLimiter` hands out the turns, `ShardPolicy` the number of
 listings. People sign up at random, stay UNCONFIRMED until they type in a code, and are at a random place of the pool.
 """
 
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.shards import ShardPolicy
-from adapter.cognito.signup_scan import EarlySchedule
+from adapter.cognito.signup_scan import SignupSchedule
 from benchmarks.measure import Figure, Options, say
 
 RPS = 30.0
 LATENCY_S = 0.08
 PAGE = 60
-#: How often the looks ask whether one is due (adapter.cognito.lister), in seconds.
+#: How often the looks ask whether one is due (adapter.cognito.pool_scanner), in seconds.
 IDLE_S = 0.1
 SIGNUPS_PER_S = 0.5
 SIMULATED_S = 900.0
@@ -51,13 +51,13 @@ class _Simulation:
         self._present: list[_Newcomer] = []
         self._tidied_s = 0.0
         self._limiter = RateLimiter(RPS, clock=lambda: self._now_s, sleep=lambda _: None)
-        policy = ShardPolicy(users=users, audited_s=0.0)
+        policy = ShardPolicy(users=users, last_full_scan_at=0.0)
         policy.measured(LATENCY_S)
         self._workers = policy.workers(RPS, 0.0)
         self._shards = len(policy.prefixes(self._workers))
         self._shard_pages = math.ceil(users / PAGE / self._shards)
         self._waiting: list[int] = []
-        self._schedule = EarlySchedule(lambda: RPS, lambda: users / PAGE, ("UNCONFIRMED", "FORCE_CHANGE_PASSWORD"))
+        self._schedule = SignupSchedule(lambda: RPS, lambda: users / PAGE, ("UNCONFIRMED", "FORCE_CHANGE_PASSWORD"))
 
     def run(self) -> list[float]:
         """Seconds from sign-up to detection of everybody who signed up."""
@@ -101,7 +101,7 @@ class _Simulation:
             one.seen_s = min(one.seen_s, self._now_s + LATENCY_S / 2)
 
     def _looker(self) -> Iterator[float]:
-        """Looks for sign-ups, as adapter.cognito.lister makes them."""
+        """Looks for sign-ups, as adapter.cognito.pool_scanner makes them."""
         while True:
             status = self._schedule.due(self._now_s)
             if status is None:

@@ -31,14 +31,14 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
+class InitialScan:
     """How users that the state does not know are reported.
 
-    `first` is None once the first sweep is complete; during it, `baseline` or `snapshot`. `started_ms` is when it
+    `mode` is None once the first sweep is complete; during it, `baseline` or `snapshot`. `started_ms` is when it
     began, by Cognito's clock.
     """
 
-    first: str | None = None
+    mode: str | None = None
     started_ms: int = 0
 
 
@@ -69,7 +69,7 @@ class Detector:
     report_deletions: bool = True
 
     def examine(
-        self, user: User, digest: bytes, known: KnownUser | None, phase: Phase, now_ms: int
+        self, user: User, digest: bytes, known: KnownUser | None, initial: InitialScan, now_ms: int
     ) -> Change | KnownUser:
         """Compare a user whose raw JSON is new with what is known of it.
 
@@ -77,7 +77,7 @@ class Detector:
             user: the user as ListUsers describes it now.
             digest: `raw_digest` of its JSON.
             known: what the state remembers; None: nothing.
-            phase: whether this is part of the first sweep.
+            initial: whether this is part of the first sweep.
             now_ms: the time for events of users without dates, and of deletions.
 
         Returns:
@@ -85,7 +85,7 @@ class Detector:
             taken this username: report it, then examine again with `known` None.
         """
         if known is None:
-            return self._first_sight(user, digest, phase, now_ms)
+            return self._first_sight(user, digest, initial, now_ms)
         replaced = _other_person(known, user)
         if replaced and self.report_deletions:
             return self.gone(known, now_ms)
@@ -121,26 +121,26 @@ class Detector:
             user=user,
         )
 
-    def _first_sight(self, user: User, digest: bytes, phase: Phase, now_ms: int) -> Change | KnownUser:
+    def _first_sight(self, user: User, digest: bytes, initial: InitialScan, now_ms: int) -> Change | KnownUser:
         kind = Kind.CREATED
         changed: tuple[str, ...] = ()
-        if phase.first == "snapshot":
+        if initial.mode == "snapshot":
             kind = Kind.SNAPSHOT
-        elif phase.first == "baseline" and not _since(user.created_ms, phase.started_ms):
-            if not _since(user.modified_ms, phase.started_ms):
+        elif initial.mode == "baseline" and not _since(user.created_ms, initial.started_ms):
+            if not _since(user.modified_ms, initial.started_ms):
                 return _form(user, digest, 0)
             kind, changed = Kind.UPDATED, ONLY_DATE
         return self._change(kind, user, _form(user, digest, 1), None, now_ms, changed)
 
     def _doubtful(self, user: User, digest: bytes, known: KnownUser, now_ms: int) -> Change:
         """An event was on its way when this row was stored: the same again, or the next after it."""
-        untold = _untold_kind(known)
-        kind = untold or Kind.UPDATED
-        changed = () if kind is not Kind.UPDATED else ONLY_DATE if untold else ANY_PART
+        unreported = _unreported_kind(known)
+        kind = unreported or Kind.UPDATED
+        changed = () if kind is not Kind.UPDATED else ONLY_DATE if unreported else ANY_PART
         again = self._change(kind, user, _form(user, digest, -known.revision), known, now_ms, changed)
         if _mark(again.event_id) != known.digest:
             return self._change(kind, user, _form(user, digest, 1 - known.revision), known, now_ms, changed)
-        if untold is None and again.after is not None:
+        if unreported is None and again.after is not None:
             return structs.replace(again, changed=_changed(known, again.after))
         return again
 
@@ -178,13 +178,13 @@ def intent(change: Change) -> KnownUser:
     if after is None:
         assert before is not None, "a deletion is always of a known user"  # noqa: S101 - narrows the type
         return structs.replace(before, digest=_mark(change.event_id), missing_since_ms=change.time_ms)
-    told = before if change.kind is Kind.UPDATED else None
-    base = after if told is None else told
+    reported = before if change.kind is Kind.UPDATED else None
+    base = after if reported is None else reported
     return KnownUser(
         username=base.username,
         sub=base.sub,
         digest=_mark(change.event_id),
-        attributes=_untold(change.kind) if told is None else told.attributes,
+        attributes=_unreported(change.kind) if reported is None else reported.attributes,
         enabled=base.enabled,
         status=base.status,
         created_ms=base.created_ms,
@@ -232,12 +232,12 @@ def _mark(event_id: str) -> bytes:
     return bytes.fromhex(event_id[-17:-13] + event_id[-12:])
 
 
-def _untold(kind: Kind) -> bytes:
+def _unreported(kind: Kind) -> bytes:
     """The `attributes` of a row in doubt of a user about whom nothing is confirmed, and the kind of its event."""
     return kind.encode().rjust(FINGERPRINT_SIZE, b"\0")
 
 
-def _untold_kind(known: KnownUser) -> Kind | None:
+def _unreported_kind(known: KnownUser) -> Kind | None:
     text = known.attributes.lstrip(b"\0")
     return next((kind for kind in (Kind.CREATED, Kind.UPDATED, Kind.SNAPSHOT) if kind.value.encode() == text), None)
 

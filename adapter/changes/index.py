@@ -15,7 +15,7 @@ from struct import iter_unpack, pack
 from typing import Final
 
 from adapter.changes.detector import DIGEST_SIZE
-from adapter.changes.page_cache import FamiliarPages
+from adapter.changes.page_cache import PageCache
 
 _ROW_SIZE: Final = 4
 _RECORD_SIZE: Final = DIGEST_SIZE + _ROW_SIZE
@@ -37,10 +37,10 @@ class Index:
         self._seen = bytearray()
         self._alive = bytearray()
         #: Rows without a digest: their events are on their way.
-        self._held: set[int] = set()
+        self._suspended: set[int] = set()
         #: By row: the digest that `put_shown` put in place of the stored one, as a number; 0: none.
         self._shown = array("Q")
-        self._familiar = FamiliarPages()
+        self._pages = PageCache()
         halves = [bytearray() for _ in range(_BYTES)]
         for rows, digests in known:
             self._arrive(rows)
@@ -67,9 +67,9 @@ class Index:
 
     def unchanged(self, digest: bytes) -> bool:
         """Whether a known user has this digest; if so, that user counts as seen."""
-        return self.sight(digest) >= 0
+        return self.lookup(digest) >= 0
 
-    def sight(self, digest: bytes) -> int:
+    def lookup(self, digest: bytes) -> int:
         """The row of the known user who has this digest, who then counts as seen; -1: there is none."""
         bucket = self._buckets[_bucket_of(digest)]
         at = _find(bucket, digest)
@@ -79,9 +79,9 @@ class Index:
         self._seen[row] = 1
         return row
 
-    def recall(self, page: bytes) -> bool:
-        """Whether a page of just these bytes was learnt and nobody on it changed since; if so, all on it are seen."""
-        rows = self._familiar.recall(page)
+    def match_page(self, page: bytes) -> bool:
+        """Whether a page of just these bytes was remembered, and nobody on it changed: then all on it are seen."""
+        rows = self._pages.match(page)
         if rows is None:
             return False
         seen = self._seen
@@ -92,11 +92,11 @@ class Index:
                 seen[row] = 1
         return True
 
-    def learn(self, page: bytes, rows: Sequence[int]) -> None:
-        """Remember a page by its bytes: every user on it was just sighted, in these rows."""
-        self._familiar.learn(page, rows)
+    def remember_page(self, page: bytes, rows: Sequence[int]) -> None:
+        """Remember a page by its bytes: every user on it was just looked up, in these rows."""
+        self._pages.remember(page, rows)
 
-    def see(self, row: int) -> None:
+    def mark_seen(self, row: int) -> None:
         """Count the user of this row as seen."""
         self._seen[row] = 1
 
@@ -120,27 +120,27 @@ class Index:
             self._shown.frombytes(bytes(self._shown.itemsize * missing))
         self._shown[row] = int.from_bytes(digest, "little")
 
-    def hold(self, row: int, before: bytes | None = None) -> None:
+    def suspend(self, row: int, before: bytes | None = None) -> None:
         """Take the digest from a row until the next `put`: no page can show this user unchanged. It counts as seen.
 
-        What `before` is of a row that is held already does not matter.
+        What `before` is of a row that is suspended already does not matter.
         """
         self._drop(row, before)
-        self._held.add(row)
+        self._suspended.add(row)
 
     def forget(self, row: int, digest: bytes | None = None) -> None:
-        """Drop a row; `digest` is the one it had, None for a row that is held."""
+        """Drop a row; `digest` is the one it had, None for a row that is suspended."""
         self._drop(row, digest)
         self._count -= 1
         self._alive[row] = 0
 
     def _drop(self, row: int, before: bytes | None) -> None:
         """Take the digest `before` from a row, which is alive and seen then."""
-        if row in self._held:
-            self._held.remove(row)
+        if row in self._suspended:
+            self._suspended.remove(row)
         elif before is not None:
             self._remove(row, self._take_shown(row) or before)
-            self._familiar.forget(row)
+            self._pages.forget(row)
         else:
             if row >= len(self._alive):
                 self._grow(row)

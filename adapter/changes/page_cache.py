@@ -15,7 +15,7 @@ USERS_MIN: Final = 20
 _NONE: Final = 0
 
 
-class FamiliarPages:
+class PageCache:
     """The rows of familiar pages, by the hash of their JSON.
 
     Python's hash of bytes is SipHash with a key that is drawn for each process: 64 bits that nobody can aim at, in a
@@ -30,11 +30,11 @@ class FamiliarPages:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def recall(self, raw: bytes) -> Sequence[int] | None:
+    def match(self, raw: bytes) -> Sequence[int] | None:
         """The rows of all users on this page if it is familiar; consecutive ones as a range."""
         return self._rows.get(hash(raw))
 
-    def learn(self, raw: bytes, rows: Sequence[int]) -> None:
+    def remember(self, raw: bytes, rows: Sequence[int]) -> None:
         """Make a page familiar. All its users, in these rows, were just found unchanged."""
         if len(rows) < USERS_MIN:
             return

@@ -24,7 +24,7 @@ def _never() -> bool:
     return False
 
 
-def walk(
+def paginate(
     pool: UserPool,
     filter_: str | None = None,
     *,

@@ -17,11 +17,11 @@ class Scanner(Protocol):
         """The pages of the whole pool, or of the users of a filter (the text of an adapter.cognito.filters.Filter)."""
         ...
 
-    def glance(self) -> Iterator[Page]:
+    def scan_signups(self) -> Iterator[Page]:
         """Pages that show new users early, between two scans; nothing when it is not time for them."""
         ...
 
-    def doubt(self) -> None:
+    def report_missed_user(self) -> None:
         """Take note that the last complete scan missed users who are there."""
         ...
 

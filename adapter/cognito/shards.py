@@ -1,4 +1,4 @@
-"""Whether to read a pool as one listing or as several side by side, and the threads that do it.
+"""Whether to read a pool as one listing or as several side by side.
 
 One listing gets its next token with each page, so it makes one request per round trip: 12.5 a second at 80 ms. Listings
 of `sub ^= "0"` to `sub ^= "f"` (a user's `sub` is a UUID) can run together. That pays if the pace allows more requests
@@ -10,13 +10,9 @@ many of the known users are.
 from __future__ import annotations
 
 import math
-import queue
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from adapter.cognito.pause import Pause
 
@@ -49,30 +45,27 @@ SUM_MIN: Final = 0.98
 PAUSE_S: Final = 60.0
 PAUSE_MAX_S: Final = 6 * 3600.0
 #: How often a pool that is read in shards is read as one listing all the same, in seconds.
-AUDIT_S: Final = 86400.0
+FULL_SCAN_S: Final = 86400.0
 
 _DIGITS: Final = "0123456789abcdef"
-_LOOK_S: Final = 0.2
-
-Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
 class ShardPolicy:
     """Decides how many listings read the pool together, from what was measured so far.
 
-    Used by one thread, except `measured` and `too_dear`: called by several, they lose nothing that matters.
-    `users` is the pool's size as far as known, `users_per_request` that of unfiltered listings, `audited_s` when the
-    pool was last read as one listing, `sharded` whether the last sweep was not, `doubted` whether that one missed
-    somebody. Shards that did not help pause, longer each time in a row.
+    Used by one thread, except `measured` and `costs_too_much`: called by several, they lose nothing that matters.
+    `users` is the pool's size as far as known, `users_per_request` that of unfiltered listings, `last_full_scan_at`
+    when the pool was last read as one listing, `sharded` whether the last sweep was not, `missed_user` whether that one
+    missed somebody. Shards that did not help pause, longer each time in a row.
     """
 
     users: int = 0
     users_per_request: float = 60.0
     latency_s: float = 0.0
-    audited_s: float = -math.inf
+    last_full_scan_at: float = -math.inf
     sharded: bool = False
-    doubted: bool = False
+    missed_user: bool = False
     _pause: Pause = field(default_factory=lambda: Pause(PAUSE_S, PAUSE_MAX_S))
 
     @property
@@ -83,7 +76,7 @@ class ShardPolicy:
     def begin_sweep(self, users: int) -> None:
         """A sweep begins; `users` are known. If the last one was in shards and missed nobody, shards work."""
         self.users = users
-        if self.sharded and not self.doubted:
+        if self.sharded and not self.missed_user:
             self._pause.reset()
 
     def workers(self, rps: float, now_s: float) -> int:
@@ -94,7 +87,7 @@ class ShardPolicy:
             now_s: monotonic seconds.
         """
         most = self._shards_max()
-        if most == 1 or not self._pause.is_over(now_s) or now_s - self.audited_s > AUDIT_S:
+        if most == 1 or not self._pause.is_over(now_s) or now_s - self.last_full_scan_at > FULL_SCAN_S:
             return 1
         return min(most, self.side_by_side(rps))
 
@@ -134,14 +127,14 @@ class ShardPolicy:
         """One request took this long, without its wait for the limiter."""
         self.latency_s = seconds if self.latency_s == 0 else 0.9 * self.latency_s + 0.1 * seconds
 
-    def whole(self, requests: int, users: int, now_s: float) -> None:
+    def full_scan(self, requests: int, users: int, now_s: float) -> None:
         """A listing without a filter was complete."""
         self.users = users
         self.users_per_request = max(1.0, users / max(1, requests))
-        self.audited_s = now_s
+        self.last_full_scan_at = now_s
         self.sharded = False
 
-    def too_dear(self, requests: int, users: int) -> bool:
+    def costs_too_much(self, requests: int, users: int) -> bool:
         """Whether the shards cost more requests than they save.
 
         Args:
@@ -150,9 +143,9 @@ class ShardPolicy:
         """
         return requests >= JUDGED_AFTER and users < FILL_MIN * self.users_per_request * requests
 
-    def adds_up(self, users: int) -> bool:
+    def is_complete(self, users: int) -> bool:
         """Whether complete shards, which showed so many users, showed about everybody."""
-        self.sharded, self.doubted = True, False
+        self.sharded, self.missed_user = True, False
         return users >= SUM_MIN * self.users
 
     def no_help(self, now_s: float, cost_s: float) -> None:
@@ -160,104 +153,9 @@ class ShardPolicy:
         self.sharded = False
         self._pause.begin(now_s, cost_s)
 
-    def doubt(self, now_s: float) -> None:
+    def report_missed_user(self, now_s: float) -> None:
         """The last sweep missed users who are there. If it was in shards, the next is one listing; then they pause."""
-        if self.sharded and not self.doubted:
-            self.doubted = True
-            self.audited_s = -math.inf
+        if self.sharded and not self.missed_user:
+            self.missed_user = True
+            self.last_full_scan_at = -math.inf
             self._pause.begin(now_s)
-
-
-class Merge(Generic[Item]):
-    """Reads several listings in threads of its own and hands their pages (or what else they give) to one thread.
-
-    Args:
-        listings: makes the iterators of the listings; each is used by one thread.
-        workers: how many run at the same time.
-        aside: one more iterator that runs in a thread of its own until the listings are done; None: nothing.
-        should_stop: ends everything early.
-    """
-
-    def __init__(
-        self,
-        listings: Sequence[Callable[[Callable[[], bool]], Iterator[Item]]],
-        workers: int,
-        *,
-        aside: Callable[[Callable[[], bool]], Iterator[Item]] | None = None,
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self._waiting = deque(listings)
-        self._left = len(listings)
-        self._should_stop = should_stop
-        self._ended = threading.Event()
-        self._found: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=2 * workers)
-        self._threads = [
-            threading.Thread(target=self._work, name=f"listing-{number}", daemon=True)
-            for number in range(min(workers, len(listings)))
-        ]
-        if aside is not None:
-            self._threads.append(threading.Thread(target=self._aside, args=(aside,), name="early-listing", daemon=True))
-
-    def pages(self) -> Iterator[Item]:
-        """The pages of all listings as they come; it ends when all of them ended.
-
-        Raises:
-            CognitoError: what a listing raised; the others are broken off.
-        """
-        for thread in self._threads:
-            thread.start()
-        try:
-            while self._left and not self._should_stop():
-                try:
-                    found = self._found.get(timeout=_LOOK_S)
-                except queue.Empty:
-                    continue
-                if found is None:
-                    self._left -= 1
-                elif isinstance(found, BaseException):
-                    raise found
-                else:
-                    yield found
-        finally:
-            self._ended.set()
-            # A thread in the middle of a request ends after it: it is a daemon, and what it finds goes nowhere.
-            deadline = time.monotonic() + _LOOK_S
-            for thread in self._threads:
-                thread.join(max(0.0, deadline - time.monotonic()))
-
-    @property
-    def complete(self) -> bool:
-        """Whether every listing ended and all pages were taken: none is left in the queue after a stop."""
-        return not self._left
-
-    def _over(self) -> bool:
-        return self._ended.is_set() or self._should_stop()
-
-    def _work(self) -> None:
-        while not self._over():
-            try:
-                listing = self._waiting.popleft()
-            except IndexError:
-                return
-            try:
-                for page in listing(self._over):
-                    self._hand_over(page)
-            except Exception as error:  # noqa: BLE001 - the boundary of a thread: raised again in `pages`
-                self._hand_over(error)
-                return
-            self._hand_over(None)
-
-    def _aside(self, aside: Callable[[Callable[[], bool]], Iterator[Item]]) -> None:
-        try:
-            for page in aside(self._over):
-                self._hand_over(page)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._hand_over(error)
-
-    def _hand_over(self, found: Item | BaseException | None) -> None:
-        while not self._ended.is_set():
-            try:
-                self._found.put(found, timeout=_LOOK_S)
-            except queue.Full:
-                continue
-            return

@@ -185,7 +185,7 @@ class Deletions:
         by_sweeps = {*chosen.by_sweeps, *(row for row in agreed if row in undecided)}
         found = any(presence is Presence.PRESENT and row not in found_before for row, presence in answers.items())
         if found:
-            self._scanner.doubt()
+            self._scanner.report_missed_user()
             if chosen.by_sweeps:
                 self._distrust.begin(self._sweeps)
         if found or not trusted:

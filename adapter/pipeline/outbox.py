@@ -178,7 +178,7 @@ class Outbox:
         for entry, put, row in zip(entries, puts, rows, strict=True):
             before = None if entry.stored is None else entry.stored.digest
             if isinstance(entry.finding, Change):
-                self.index.hold(row, before)
+                self.index.suspend(row, before)
                 change, successor = entry.finding, entry.successor
                 seen = change.after.digest if change.after is not None else successor[1] if successor else b""
                 event = self._builder.build(change)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from adapter.changes.detector import Detector
 from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito import filters
-from adapter.cognito.base import Page
 from adapter.cognito.decode import decode_user
+from adapter.cognito.rate_limiter import RateLimiter
+from adapter.cognito.scanner import Scanner
 from adapter.delivery import Result, Status
 from adapter.events.builder import EventBuilder
 from adapter.log import Action
@@ -49,12 +50,12 @@ class Replay:
     """One run.
 
     Args:
-        listing: lists users; may end early.
+        scanner: lists users; may end early.
         courier: delivers events; closed at the end.
         builder: makes events.
         detector: makes ids.
         run_id: what makes the ids of this run differ from those of others.
-        pace: called before every event; waits as long as it should.
+        limiter: how fast events may follow each other.
         shutdown: set when it is time to end early.
         clock: the time of events of users without dates.
     """
@@ -62,21 +63,21 @@ class Replay:
     def __init__(
         self,
         *,
-        listing: Callable[[str | None], Iterable[Page]],
+        scanner: Scanner,
         courier: Courier,
         builder: EventBuilder,
         detector: Detector,
         run_id: str,
-        pace: Callable[[], object],
+        limiter: RateLimiter,
         shutdown: Shutdown,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._listing = listing
+        self._scanner = scanner
         self._courier = courier
         self._builder = builder
         self._detector = detector
         self._run_id = run_id
-        self._pace = pace
+        self._limiter = limiter
         self._now_ms = clock.wall_ms()
         self._shutdown = shutdown
         self._counts: Counter[Status] = Counter()
@@ -93,7 +94,7 @@ class Replay:
                 if user.username in told or not selection.takes(user):
                     continue
                 told.add(user.username)
-                self._pace()
+                self._limiter.acquire()
                 event = self._builder.build(self._detector.replay(user, self._run_id, self._now_ms))
                 while not self._courier.submit(event, timeout_s=_SLICE_S) and not self._stopping():
                     self._collect(0.0)
@@ -115,7 +116,7 @@ class Replay:
             if all(look.fits for look in by_name):
                 looks = [str(look) for look in by_name]
         for look in looks:
-            for page in self._listing(look):
+            for page in self._scanner.scan(look):
                 yield from map(decode_user, page.users)
 
     def _stopping(self) -> bool:

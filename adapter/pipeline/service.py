@@ -37,23 +37,26 @@ _SUBMIT_WAIT_S: Final = 0.2
 _PAUSE_MAX_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often to sweep: POLL_MIN_SECONDS and POLL_MAX_SECONDS; EMF on or off."""
+@dataclass(frozen=True, slots=True)
+class PollInterval:
+    """How often to sweep, in seconds: POLL_MIN_SECONDS and POLL_MAX_SECONDS."""
 
-    poll_min_s: float = 1.0
-    poll_max_s: float = 32.0
-    emf: bool = False
+    min_s: float = 1.0
+    max_s: float = 32.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observers:
-    """Who is informed of what goes on: probes, counters, the progress of the first sweep, traces."""
+    """Who is informed of what goes on: probes, counters, the progress of the first sweep, traces.
+
+    `emf`: write metrics to stdout for CloudWatch, too.
+    """
 
     health: Health
     metrics: Metrics
     progress: Progress = field(default_factory=Progress)
     traces: Traces = NO_TRACES
+    emf: bool = False
 
 
 class Service:
@@ -62,7 +65,7 @@ class Service:
     Args:
         sweeper: reads the pool a page at a time, and records what changed.
         outbox: delivers what was recorded; closed at the end.
-        pace: how often to sweep.
+        poll_interval: how often to sweep.
         observers: informed of what goes on.
         shutdown: set when the adapter is to stop.
         clock: tells the time.
@@ -73,19 +76,19 @@ class Service:
         sweeper: Sweeper,
         outbox: Outbox,
         *,
-        pace: Pace,
+        poll_interval: PollInterval,
         observers: Observers,
         shutdown: Shutdown,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._sweeper = sweeper
         self._outbox = outbox
-        self._pace = pace
+        self._poll_interval = poll_interval
         self._health = observers.health
         self._metrics = observers.metrics
         self._progress = observers.progress
         self._traces = observers.traces
-        self._emf = Emf(observers.metrics, line_writer(sys.stdout)) if pace.emf else None
+        self._emf = Emf(observers.metrics, line_writer(sys.stdout)) if observers.emf else None
         self._shutdown = shutdown
         self._clock = clock
         self._paged_at = 0.0
@@ -99,8 +102,8 @@ class Service:
             LeaseLostError: another adapter holds the state.
             StateError: the state was damaged meanwhile.
         """
-        idle = PollBackoff(self._pace.poll_min_s, self._pace.poll_max_s)
-        faulty = PollBackoff(self._pace.poll_min_s, self._pace.poll_max_s)
+        idle = PollBackoff(self._poll_interval.min_s, self._poll_interval.max_s)
+        faulty = PollBackoff(self._poll_interval.min_s, self._poll_interval.max_s)
         try:
             while not self._shutdown.is_set():
                 with self._traces.poll():

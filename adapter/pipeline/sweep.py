@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from adapter.changes.detector import Detector, Phase, is_older, raw_digest
+from adapter.changes.detector import Detector, InitialScan, is_older, raw_digest
 from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito.base import Page
 from adapter.cognito.decode import RawUsers, decode_user
@@ -65,7 +65,7 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class SweepOptions:
     """`initial` as EVENTS_INITIAL, `deleted_max_percent` as EVENTS_DELETED_MAX_PERCENT."""
 
     initial: str = "baseline"
@@ -80,7 +80,7 @@ class Sweeper:
         store: the state; only read here, except for what it says of the pool as a whole.
         outbox: takes what is found.
         detector: finds changes.
-        rules: how the first sweep and missing users are treated.
+        options: how the first sweep and missing users are treated.
         shutdown: ends a sweep early.
         clock: tells the time.
     """
@@ -91,7 +91,7 @@ class Sweeper:
         store: Store,
         outbox: Outbox,
         detector: Detector,
-        rules: Rules,
+        options: SweepOptions,
         *,
         shutdown: Shutdown,
         clock: Clock = SYSTEM_CLOCK,
@@ -100,7 +100,7 @@ class Sweeper:
         self._store = store
         self._outbox = outbox
         self._detector = detector
-        self._rules = rules
+        self._options = options
         self._shutdown = shutdown
         self._clock = clock
         self._deletions = Deletions(
@@ -108,7 +108,7 @@ class Sweeper:
             store,
             outbox,
             detector,
-            max_percent=rules.deleted_max_percent,
+            max_percent=options.deleted_max_percent,
             shutdown=shutdown,
             clock=clock,
         )
@@ -178,7 +178,7 @@ class Sweeper:
     def _scan_signups(self, sweep: Sweep) -> Generator[Page | None]:
         if not self._meta.baseline_done:
             return
-        for page in self._scanner.glance():
+        for page in self._scanner.scan_signups():
             sweep.changes += self._page(page)
             yield None
             if self._shutdown.is_set():
@@ -200,18 +200,18 @@ class Sweeper:
             if before is None or (user.modified_ms or 0) >= (before[0].modified_ms or 0):
                 newest[user.username] = (user, digest)
         known = self._store.find(list(newest))
-        phase, now_ms = self._phase(), self._clock.wall_ms()
+        initial, now_ms = self._initial_scan(), self._clock.wall_ms()
         entries = []
         changes = 0
         for username, (user, digest) in newest.items():
             row, stored = known.get(username, (None, None))
             if row is not None:
-                self._outbox.index.see(row)
+                self._outbox.index.mark_seen(row)
             if self._outbox.is_busy(username) or self._outbox.is_backing_off(username, digest):
                 continue
             if stored is not None and is_older(user, stored) and self._was_just_overtaken(username, digest):
                 continue
-            finding = self._detector.examine(user, digest, stored, phase, now_ms)
+            finding = self._detector.examine(user, digest, stored, initial, now_ms)
             if row is not None and stored is not None and finding == structs.replace(stored, digest=digest):
                 # Nothing but the JSON's bytes differ, as when attributes come in another order: no reason to write.
                 self._outbox.index.put_shown(row, digest, stored.digest)
@@ -239,15 +239,15 @@ class Sweeper:
     def _page(self, page: Page) -> int:
         index = self._outbox.index
         whole = page.users.raw if isinstance(page.users, RawUsers) else None
-        if whole is not None and index.recall(whole):
+        if whole is not None and index.match_page(whole):
             return self._flush()
-        looks = [(raw, digest, index.sight(digest)) for raw in page.users for digest in (raw_digest(raw),)]
+        looks = [(raw, digest, index.lookup(digest)) for raw in page.users for digest in (raw_digest(raw),)]
         fresh = [(decode_user(raw), digest) for raw, digest, row in looks if row < 0]
         if not self._fresh:
             self._fresh_since_ms = self._clock.wall_ms()
         self._fresh += fresh
         if not fresh and whole is not None:
-            index.learn(whole, [row for _, _, row in looks])
+            index.remember_page(whole, [row for _, _, row in looks])
         waited_ms = self._clock.wall_ms() - self._fresh_since_ms
         if len(fresh) >= BULK and len(self._fresh) < GROUP and 0 <= waited_ms < GROUP_MS:
             return 0
@@ -258,18 +258,20 @@ class Sweeper:
         users, self._fresh = self._fresh, []
         return self.examine(users) if users else 0
 
-    def _phase(self) -> Phase:
+    def _initial_scan(self) -> InitialScan:
         if self._meta.baseline_done:
-            return Phase()
-        return Phase(first=self._meta.initial, started_ms=self._meta.baseline_started_ms or 0)
+            return InitialScan()
+        return InitialScan(mode=self._meta.initial, started_ms=self._meta.baseline_started_ms or 0)
 
     # -- the pool as a whole ---------------------------------------------------------------------------------------
 
     def _begin(self, asked_ms: int, date_s: float | None) -> None:
         """The very first page: from now on changes count."""
         started_ms = baseline_start_ms(asked_ms, self._clock.wall_ms(), date_s)
-        self._save(dataclasses.replace(self._meta, initial=self._rules.initial, baseline_started_ms=started_ms))
-        logger.info("The first sweep began", extra={"action": Action.BASELINE_STARTED, "initial": self._rules.initial})
+        self._save(dataclasses.replace(self._meta, initial=self._options.initial, baseline_started_ms=started_ms))
+        logger.info(
+            "The first sweep began", extra={"action": Action.BASELINE_STARTED, "initial": self._options.initial}
+        )
 
     def _completed(self) -> None:
         now_ms = self._clock.wall_ms()

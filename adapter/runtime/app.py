@@ -18,8 +18,8 @@ from adapter.changes.detector import Detector
 from adapter.clock import Shutdown
 from adapter.cognito.base import UserPool
 from adapter.cognito.client import CognitoUserPool
-from adapter.cognito.lister import PoolLister
 from adapter.cognito.paginator import BACKOFF_S
+from adapter.cognito.pool_scanner import PoolScanner
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.shards import SAMPLE
 from adapter.config.settings import Settings
@@ -36,8 +36,8 @@ from adapter.observability.tracing.base import NO_TRACES, Traces
 from adapter.observability.tracing.start import start_traces
 from adapter.pipeline.outbox import Courier, Outbox
 from adapter.pipeline.replay import Replay, Selection
-from adapter.pipeline.service import ONCE_PATIENCE_S, REMIND_S, Observers, Pace, Service
-from adapter.pipeline.sweep import Rules, Sweeper
+from adapter.pipeline.service import ONCE_PATIENCE_S, REMIND_S, Observers, PollInterval, Service
+from adapter.pipeline.sweep import Sweeper, SweepOptions
 from adapter.runtime.credentials import PoolCredentials, service_session
 from adapter.runtime.signals import stop_on_signals
 from adapter.runtime.standby import Standby
@@ -113,8 +113,8 @@ def run(settings: Settings, *, once: bool = False) -> bool:
                 "sink": shown(settings.sink),
             },
         )
-        lister = lister_of(pool, limiter, stop, metrics, store)
-        service = _service(settings, stop, lister, store, courier, health, metrics, traces)
+        scanner = make_scanner(pool, limiter, stop, metrics, store)
+        service = _service(settings, stop, scanner, store, courier, health, metrics, traces)
         if once:
             return service.run_once()
         service.run()
@@ -140,26 +140,26 @@ def replay(settings: Settings, selection: Selection, *, events_per_s: float) -> 
         courier = _delivery(stack, settings, lambda: True, traces)
         stop.limit_outage(ONCE_PATIENCE_S)
         return Replay(
-            listing=lister_of(pool, limiter, stop, Metrics(source=str(settings.pool))).scan,
+            scanner=make_scanner(pool, limiter, stop, Metrics(source=str(settings.pool))),
             courier=courier,
             builder=EventBuilder(
                 pool=settings.pool, attributes=settings.events.allowed_attributes, extensions=settings.extensions
             ),
             detector=Detector(pool_arn=str(settings.pool)),
             run_id=uuid.uuid4().hex,
-            pace=RateLimiter(events_per_s, sleep=stop.wait).acquire,
+            limiter=RateLimiter(events_per_s, sleep=stop.wait),
             shutdown=stop,
         ).run(selection)
 
 
-def lister_of(
+def make_scanner(
     pool: UserPool,
     limiter: RateLimiter,
     stop: threading.Event,
     metrics: Metrics,
     store: Store | None = None,
     backoff_s: tuple[float, ...] = BACKOFF_S,
-) -> PoolLister:
+) -> PoolScanner:
     """Listings of a pool that end when it is time to stop, and say what had to be tried again.
 
     With the pool's state they can also tell whether it is large enough to be read in shards.
@@ -169,7 +169,7 @@ def lister_of(
         metrics.retried(error.code)
         logger.info("A page is requested again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
 
-    return PoolLister(
+    return PoolScanner(
         pool,
         limiter,
         stop,
@@ -237,7 +237,7 @@ def _pool(settings: Settings, limiter: RateLimiter) -> CognitoUserPool:
 def _service(
     settings: Settings,
     stop: Shutdown,
-    lister: PoolLister,
+    scanner: PoolScanner,
     store: Store,
     courier: Courier,
     health: Health,
@@ -252,14 +252,14 @@ def _service(
     )
     outbox = Outbox(store, courier, builder, metrics)
     detector = Detector(pool_arn=str(settings.pool), report_deletions=settings.events.deleted)
-    rules = Rules(initial=settings.events.initial, deleted_max_percent=settings.events.deleted_max_percent)
+    sweep_options = SweepOptions(
+        initial=settings.events.initial, deleted_max_percent=settings.events.deleted_max_percent
+    )
     return Service(
-        Sweeper(lister, store, outbox, detector, rules, shutdown=stop),
+        Sweeper(scanner, store, outbox, detector, sweep_options, shutdown=stop),
         outbox,
-        pace=Pace(
-            poll_min_s=settings.polling.min_seconds, poll_max_s=settings.polling.max_seconds, emf=settings.metrics.emf
-        ),
-        observers=Observers(health=health, metrics=metrics, progress=progress, traces=traces),
+        poll_interval=PollInterval(settings.polling.min_seconds, settings.polling.max_seconds),
+        observers=Observers(health=health, metrics=metrics, progress=progress, traces=traces, emf=settings.metrics.emf),
         shutdown=stop,
     )
 

@@ -18,7 +18,7 @@ from adapter.cognito import filters
 from adapter.cognito.base import Page
 from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.decode import decode_user
-from adapter.cognito.paginator import walk
+from adapter.cognito.paginator import paginate
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.errors import (
     AccessDeniedError,
@@ -75,7 +75,7 @@ def connect() -> Iterator[Callable[..., CognitoUserPool]]:
 
 
 def quickly(pool: CognitoUserPool, filter_: str | None = None, **how: Any) -> Iterator[Page]:
-    return walk(pool, filter_, backoff_s=(0.01, 0.02, 0.04), **how)
+    return paginate(pool, filter_, backoff_s=(0.01, 0.02, 0.04), **how)
 
 
 def names(pages: Iterator[Page]) -> list[str]:
@@ -124,7 +124,7 @@ def test_botocore_retries_what_it_knows_under_the_same_limiter(
 ) -> None:
     limiter = RateLimiter(10_000)
     cognito.inject(fault, after=1)
-    assert names(walk(connect(limiter, attempts=2), backoff_s=())) == cognito.usernames()
+    assert names(paginate(connect(limiter, attempts=2), backoff_s=())) == cognito.usernames()
     assert limiter.requests == cognito.stats()["requests"] == 5
     assert limiter.throttled == (fault == "throttle")
 
@@ -244,7 +244,7 @@ def test_a_quota_is_found_and_kept_to(cognito: FakeCognito, connect: Connect) ->
     cognito.behaviour.quota_rps = 20
     cognito.behaviour.page_users = 2
     limiter = RateLimiter(200)
-    assert names(walk(connect(limiter), backoff_s=(0.1,) * 20)) == cognito.usernames()
+    assert names(paginate(connect(limiter), backoff_s=(0.1,) * 20)) == cognito.usernames()
     assert limiter.throttled == cognito.stats()["throttled"] > 0
     assert limiter.rps < 200
 

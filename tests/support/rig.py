@@ -24,9 +24,9 @@ from adapter.observability.health import Health
 from adapter.observability.metrics import Metrics
 from adapter.observability.tracing.base import NO_TRACES, Traces
 from adapter.pipeline.outbox import Outbox
-from adapter.pipeline.service import Observers, Pace, Service
-from adapter.pipeline.sweep import Rules, Sweeper
-from adapter.runtime.app import lister_of
+from adapter.pipeline.service import Observers, PollInterval, Service
+from adapter.pipeline.sweep import Sweeper, SweepOptions
+from adapter.runtime.app import make_scanner
 from adapter.sinks.base import Delivered, Failed, Outcome, Sink
 from adapter.state.sqlite.store import SqliteStore
 
@@ -150,16 +150,17 @@ class Rig:
         clock = options.get("clock", time.monotonic)
         sleep = getattr(clock, "sleep", self.stop.wait)
         self.limiter = limiter = RateLimiter(options.get("max_rps", 10_000.0), clock=clock, sleep=sleep)
-        lister = lister_of(pool, limiter, self.stop, self.metrics, self.store, (0.01, 0.02, 0.05, 0.1))
-        lister._clock = clock
+        scanner = make_scanner(pool, limiter, self.stop, self.metrics, self.store, (0.01, 0.02, 0.05, 0.1))
+        scanner._clock = clock
         builder = EventBuilder(pool=parse_pool_arn(arn))
         detector = Detector(pool_arn=arn, report_deletions=options.get("deleted", True))
-        rules = Rules(initial=options.get("initial", "baseline"), deleted_max_percent=options.get("percent", 100))
+        initial, percent = options.get("initial", "baseline"), options.get("percent", 100)
+        sweep_options = SweepOptions(initial=initial, deleted_max_percent=percent)
         outbox = Outbox(self.store, traces.courier(delivery), builder, self.metrics, clock=self.clock)
         self.service = Service(
-            Sweeper(lister, self.store, outbox, detector, rules, shutdown=self.stop, clock=self.clock),
+            Sweeper(scanner, self.store, outbox, detector, sweep_options, shutdown=self.stop, clock=self.clock),
             outbox,
-            pace=Pace(poll_min_s=0.01, poll_max_s=0.02),
+            poll_interval=PollInterval(0.01, 0.02),
             observers=Observers(health=self.health, metrics=self.metrics, traces=traces),
             shutdown=self.stop,
             clock=self.clock,

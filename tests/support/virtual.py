@@ -26,8 +26,8 @@ from adapter.model import Event
 from adapter.observability.health import Health
 from adapter.observability.metrics import Metrics
 from adapter.pipeline.outbox import Outbox
-from adapter.pipeline.service import Observers, Pace, Service
-from adapter.pipeline.sweep import Rules, Sweeper
+from adapter.pipeline.service import Observers, PollInterval, Service
+from adapter.pipeline.sweep import Sweeper, SweepOptions
 from adapter.sinks.base import Delivered, Outcome
 from adapter.state.sqlite.store import SqliteStore
 from tests.support.rig import ARN, MemoryPool
@@ -210,10 +210,10 @@ class VirtualScanner:
                 return True
         return False
 
-    def glance(self) -> Iterator[Page]:
+    def scan_signups(self) -> Iterator[Page]:
         return iter(())
 
-    def doubt(self) -> None:
+    def report_missed_user(self) -> None:
         pass
 
     def look_up(self, users: Sequence[LookUp]) -> Iterator[LookUpResult | Page]:
@@ -237,9 +237,9 @@ class VirtualAdapter:
         outbox = Outbox(self.store, self.delivery, EventBuilder(pool=parse_pool_arn(ARN)), metrics, clock=self.clock)
         detector = Detector(pool_arn=ARN)
         self.service = Service(
-            Sweeper(scanner, self.store, outbox, detector, Rules(), shutdown=self.stop, clock=self.clock),
+            Sweeper(scanner, self.store, outbox, detector, SweepOptions(), shutdown=self.stop, clock=self.clock),
             outbox,
-            pace=Pace(poll_min_s=1, poll_max_s=1),
+            poll_interval=PollInterval(1, 1),
             observers=Observers(health=self.health, metrics=metrics),
             shutdown=self.stop,
             clock=self.clock,

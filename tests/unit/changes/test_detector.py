@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from adapter.changes.detector import Detector, Phase, attributes_fingerprint, intent, raw_digest
+from adapter.changes.detector import Detector, InitialScan, attributes_fingerprint, intent, raw_digest
 from adapter.model import Change, Kind, KnownUser, User
 
 ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
 DETECTOR = Detector(pool_arn=ARN)
-NORMAL = Phase()
-BASELINE = Phase(first="baseline", started_ms=1_000)
+NORMAL = InitialScan()
+BASELINE = InitialScan(mode="baseline", started_ms=1_000)
 NOW = 9_999
 
 
@@ -36,21 +36,21 @@ def digest(who: User) -> bytes:
     return raw_digest(repr(fields).encode())
 
 
-def change(who: User, known: KnownUser | None, phase: Phase = NORMAL) -> Change:
-    found = DETECTOR.examine(who, digest(who), known, phase, NOW)
+def change(who: User, known: KnownUser | None, initial: InitialScan = NORMAL) -> Change:
+    found = DETECTOR.examine(who, digest(who), known, initial, NOW)
     assert isinstance(found, Change)
     return found
 
 
-def told(who: User, known: KnownUser | None = None, phase: Phase = NORMAL) -> KnownUser:
+def told(who: User, known: KnownUser | None = None, initial: InitialScan = NORMAL) -> KnownUser:
     """The row once the sink has the event."""
-    after = change(who, known, phase).after
+    after = change(who, known, initial).after
     assert after is not None
     return after
 
 
-def quiet(who: User, known: KnownUser | None, phase: Phase = NORMAL) -> KnownUser:
-    found = DETECTOR.examine(who, digest(who), known, phase, NOW)
+def quiet(who: User, known: KnownUser | None, initial: InitialScan = NORMAL) -> KnownUser:
+    found = DETECTOR.examine(who, digest(who), known, initial, NOW)
     assert isinstance(found, KnownUser)
     return found
 
@@ -77,7 +77,7 @@ def test_a_user_without_dates_is_part_of_the_baseline() -> None:
 
 
 def test_a_snapshot_reports_everybody() -> None:
-    assert change(user(), None, Phase(first="snapshot", started_ms=1_000)).kind is Kind.SNAPSHOT
+    assert change(user(), None, InitialScan(mode="snapshot", started_ms=1_000)).kind is Kind.SNAPSHOT
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_created_user_in_doubt_stays_created_with_the_same_id() -> None:
 
 
 def test_the_kind_of_an_untold_event_survives_the_end_of_the_first_sweep() -> None:
-    snapshot = change(user(), None, Phase(first="snapshot"))
+    snapshot = change(user(), None, InitialScan(mode="snapshot"))
     updated = change(user(modified_ms=2_000), None, BASELINE)
     for first in (snapshot, updated):
         assert first.user is not None

@@ -34,7 +34,7 @@ def test_a_new_sweep_forgets_who_was_seen() -> None:
     for _ in range(2):
         index.begin_sweep()
         assert list(index.unseen()) == [0, 1, 2]
-        index.see(1)
+        index.mark_seen(1)
         assert list(index.unseen()) == [0, 2]
 
 
@@ -51,7 +51,7 @@ def test_rows_with_gaps_and_in_several_groups_are_all_known() -> None:
     index = Index([([row for row, _ in group], b"".join(digest for _, digest in group)) for group in groups])
     index.begin_sweep()
     assert (len(index), list(index.unseen())) == (7, [row for row, _ in known])
-    assert [index.sight(digest) for _, digest in known] == [row for row, _ in known]
+    assert [index.lookup(digest) for _, digest in known] == [row for row, _ in known]
 
 
 def test_two_users_with_the_same_digest_are_told_apart_by_their_rows() -> None:
@@ -73,8 +73,8 @@ def test_a_digest_is_not_found_across_two_records() -> None:
 def test_a_user_whose_event_is_on_its_way_counts_but_is_never_found_unchanged() -> None:
     index = index_of([(0, b"12345678")])
     index.begin_sweep()
-    index.hold(0, b"12345678")
-    index.hold(1)
+    index.suspend(0, b"12345678")
+    index.suspend(1)
     assert (len(index), list(index.unseen())) == (2, [])
     assert not index.unchanged(b"12345678")
     index.put(0, b"12345678")
@@ -113,20 +113,20 @@ def test_it_behaves_like_a_dictionary(steps: list[tuple[str, int, bytes]]) -> No
             model[row] = digest
             seen.add(row)
         elif step == "hold":
-            index.hold(row, model.get(row))
+            index.suspend(row, model.get(row))
             model[row] = None
             seen.add(row)
         elif step == "forget" and row in model:
             index.forget(row, model.pop(row))
         elif step == "see" and row in model:
-            index.see(row)
+            index.mark_seen(row)
             seen.add(row)
         elif step == "unchanged":
             assert index.unchanged(digest) == (digest in model.values())
             # Which of several rows with one digest was seen is not promised: see them all.
             for other, its in model.items():
                 if its == digest:
-                    index.see(other)
+                    index.mark_seen(other)
                     seen.add(other)
         elif step == "sweep":
             index.begin_sweep()

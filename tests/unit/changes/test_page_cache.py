@@ -8,47 +8,47 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from adapter.changes.detector import raw_digest
 from adapter.changes.index import Index
-from adapter.changes.page_cache import USERS_MIN, FamiliarPages
+from adapter.changes.page_cache import USERS_MIN, PageCache
 
 ROWS = list(range(40))
 
 
 def test_a_page_is_familiar_until_somebody_on_it_changes() -> None:
-    pages = FamiliarPages()
-    pages.learn(b"page", ROWS)
-    assert pages.recall(b"page") == range(40)
+    pages = PageCache()
+    pages.remember(b"page", ROWS)
+    assert pages.match(b"page") == range(40)
     pages.forget(17)
-    assert pages.recall(b"page") is None
+    assert pages.match(b"page") is None
 
 
 def test_rows_in_any_order_come_back_as_they_were() -> None:
-    pages = FamiliarPages()
-    pages.learn(b"page", ROWS[::-1])
-    assert list(pages.recall(b"page") or ()) == ROWS[::-1]
+    pages = PageCache()
+    pages.remember(b"page", ROWS[::-1])
+    assert list(pages.match(b"page") or ()) == ROWS[::-1]
 
 
 def test_a_short_page_is_not_worth_a_place() -> None:
-    pages = FamiliarPages()
-    pages.learn(b"page", ROWS[: USERS_MIN - 1])
+    pages = PageCache()
+    pages.remember(b"page", ROWS[: USERS_MIN - 1])
     assert len(pages) == 0
 
 
 def test_a_user_is_on_one_familiar_page_only() -> None:
     """Going back to an earlier form must not make the earlier page familiar again."""
-    pages = FamiliarPages()
-    pages.learn(b"before", ROWS)
-    pages.learn(b"after", ROWS[10:])
-    assert pages.recall(b"before") is None
+    pages = PageCache()
+    pages.remember(b"before", ROWS)
+    pages.remember(b"after", ROWS[10:])
+    assert pages.match(b"before") is None
     pages.forget(3)
-    assert pages.recall(b"after") is not None
+    assert pages.match(b"after") is not None
 
 
 def test_users_that_no_page_holds_can_be_forgotten() -> None:
-    pages = FamiliarPages()
+    pages = PageCache()
     pages.forget(5)
-    pages.learn(b"page", ROWS)
+    pages.remember(b"page", ROWS)
     pages.forget(1_000_000)
-    assert pages.recall(b"page") is not None
+    assert pages.match(b"page") is not None
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -68,9 +68,9 @@ class AnyHistory(RuleBasedStateMachine):
         users = [(row, self.raw(row)) for row in self.form if start <= row < start + length]
         page = b",".join(raw for _, raw in users)
         self.shown[page] = users
-        rows = [self.index.sight(raw_digest(raw)) for _, raw in users]
+        rows = [self.index.lookup(raw_digest(raw)) for _, raw in users]
         assert all(row >= 0 for row in rows)
-        self.index.learn(page, rows)
+        self.index.remember_page(page, rows)
 
     @rule(row=st.integers(0, 59), form=st.integers(0, 3))
     def change(self, row: int, form: int) -> None:
@@ -89,7 +89,7 @@ class AnyHistory(RuleBasedStateMachine):
     def familiar_means_unchanged(self) -> None:
         for page, users in self.shown.items():
             self.index.begin_sweep()
-            if self.index.recall(page):
+            if self.index.match_page(page):
                 assert all(row in self.form and raw == self.raw(row) for row, raw in users)
                 assert set(self.index.unseen()) == set(self.form) - {row for row, _ in users}
 

@@ -12,7 +12,7 @@ from adapter.cognito.signup_scan import (
     PAUSE_S,
     SHARE,
     STATUSES,
-    EarlySchedule,
+    SignupSchedule,
 )
 
 RPS = 30.0
@@ -20,8 +20,8 @@ PAGES = 16_667.0
 ONE = ("UNCONFIRMED",)
 
 
-def schedule(pages: float = PAGES, statuses: tuple[str, ...] = ONE) -> EarlySchedule:
-    return EarlySchedule(lambda: RPS, lambda: pages, statuses)
+def schedule(pages: float = PAGES, statuses: tuple[str, ...] = ONE) -> SignupSchedule:
+    return SignupSchedule(lambda: RPS, lambda: pages, statuses)
 
 
 def test_a_pool_that_is_swept_in_seconds_needs_no_looks() -> None:

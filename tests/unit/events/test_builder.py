@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.arn import parse_pool_arn
-from adapter.changes.detector import Detector, Phase
+from adapter.changes.detector import Detector, InitialScan
 from adapter.events.builder import EventBuilder, rfc3339, user_json
 from adapter.model import Change, Event, Kind, User
 
@@ -64,8 +64,8 @@ SCHEMA = _strict(_PROPERTIES) | {
 }
 
 
-def change(who: User, phase: Phase = Phase()) -> Change:  # noqa: B008 - frozen
-    found = DETECTOR.examine(who, b"", None, phase, 0)
+def change(who: User, initial: InitialScan = InitialScan()) -> Change:  # noqa: B008 - frozen
+    found = DETECTOR.examine(who, b"", None, initial, 0)
     assert isinstance(found, Change)
     return found
 
@@ -98,7 +98,7 @@ def test_the_context_attributes_are_those_of_the_contract() -> None:
 def test_an_update_says_what_changed() -> None:
     known = change(JOHN).after
     later = User(username="johndoe", attributes=(("sub", "a-b-c"),), enabled=False, created_ms=JOHN.created_ms)
-    found = DETECTOR.examine(later, b"", known, Phase(), 7)
+    found = DETECTOR.examine(later, b"", known, InitialScan(), 7)
     assert isinstance(found, Change)
     attributes = BUILDER.build(found).attributes
     assert (attributes["changetype"], attributes["changed"]) == ("updated", "attributes,enabled,status")

@@ -118,8 +118,8 @@ def test_look_ups_run_side_by_side(pool: MemoryPool, sink: MemorySink, state: Pa
     with Rig.start(pool, sink, state) as rig:
         rig.sweep()
         delete(pool, names[:5])
-        rig.service._sweeper._scanner._policy.latency_s = 0.08  # type: ignore[attr-defined]  # PoolLister
-        monkeypatch.setattr("adapter.cognito.lister.THOROUGH_MAX", 0)
+        rig.service._sweeper._scanner._policy.latency_s = 0.08  # type: ignore[attr-defined]  # PoolScanner
+        monkeypatch.setattr("adapter.cognito.pool_scanner.THOROUGH_MAX", 0)
         monkeypatch.setattr(pool, "list_users", slow)
         rig.sweep()
     assert sink.names() == names[:5]
@@ -230,8 +230,8 @@ def test_where_a_filter_walks_the_pool_two_sweeps_decide(pool: MemoryPool, sink:
         rig.sweep()
         assert sink.names() == sorted(names[-5:])
         assert len(lookups(pool)) == REQUESTS_MAX
-        lister: Any = rig.service._sweeper._scanner
-        lister._clock = lambda: time.monotonic() + 100  # the pause is over
+        scanner: Any = rig.service._sweeper._scanner
+        scanner._clock = lambda: time.monotonic() + 100  # the pause is over
         pool.list_users = list_users  # type: ignore[method-assign]
         delete(pool, names[:1])
         rig.sweep()

@@ -12,13 +12,14 @@ from typing import Final
 
 from adapter.cognito import filters
 from adapter.cognito.base import Page, UserPool
+from adapter.cognito.fan_in import FanIn, Over
 from adapter.cognito.filters import FilterCheck
 from adapter.cognito.lookups import THOROUGH_MAX, LookUp, LookUpPolicy, LookUpResult, Presence, look_up
-from adapter.cognito.paginator import BACKOFF_S, walk
+from adapter.cognito.paginator import BACKOFF_S, paginate
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.scan import Pages, Scan
-from adapter.cognito.shards import Merge, ShardPolicy
-from adapter.cognito.signup_scan import EarlySchedule
+from adapter.cognito.shards import ShardPolicy
+from adapter.cognito.signup_scan import SignupSchedule
 from adapter.errors import CognitoError, FilterRefusedError
 from adapter.log import Action
 
@@ -27,10 +28,8 @@ logger = logging.getLogger(__name__)
 #: Pages of a single listing before it is decided whether to read the pool in shards: they measure the latency.
 PROBE_PAGES: Final = 3
 #: The `code` of the error for shards that cost more requests than they save.
-TOO_DEAR: Final = "ShardsTooDear"
+COSTS_TOO_MUCH: Final = "ShardsTooDear"
 _IDLE_S: Final = 0.1
-
-OverFn = Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -55,8 +54,8 @@ class _Tally:
             self.complete += scan.complete
 
 
-class PoolLister:
-    """Lists a pool for the sweeper. Used by one thread, the service's; it starts threads of its own.
+class PoolScanner:
+    """Reads one pool for the sweeper. Used by one thread, the service's; it starts threads of its own.
 
     Args:
         pool: where to list.
@@ -65,7 +64,7 @@ class PoolLister:
         known: how many users the state knows.
         subs: the `sub`s of some of them, a few hundred from all over.
         complete: whether the state knows all of the pool, as of some earlier sweep.
-        on_retry: told of every fault that is tried again.
+        on_retry: called with every fault that is tried again.
         backoff_s: waits between attempts at one page, in seconds.
         clock: monotonic seconds.
     """
@@ -92,8 +91,8 @@ class PoolLister:
         self._backoff_s = backoff_s
         self._clock = clock
         # The first sweep of all must be one listing: shards are held to what it shows.
-        self._policy = ShardPolicy(users=known(), audited_s=clock() if complete else -math.inf)
-        self._early = EarlySchedule(lambda: limiter.rps, lambda: self._policy.sweep_requests)
+        self._policy = ShardPolicy(users=known(), last_full_scan_at=clock() if complete else -math.inf)
+        self._signups = SignupSchedule(lambda: limiter.rps, lambda: self._policy.sweep_requests)
         self._lookups = LookUpPolicy()
 
     def scan(self, filter_: str | None = None) -> Scan:
@@ -102,16 +101,16 @@ class PoolLister:
         Raises:
             CognitoError: while it is iterated: the listing can't go on.
         """
-        return Scan(self._everybody() if filter_ is None else self._walk(filter_, self._stop.is_set))
+        return Scan(self._whole_pool() if filter_ is None else self._paginate(filter_, self._stop.is_set))
 
-    def glance(self) -> Iterator[Page]:
+    def scan_signups(self) -> Iterator[Page]:
         """Pages that show new users early, while no sweep goes on; nothing when none are due."""
-        while not self._stop.is_set() and (status := self._early.due(self._clock())) is not None:
-            yield from self._slice(status, self._stop.is_set)
+        while not self._stop.is_set() and (status := self._signups.due(self._clock())) is not None:
+            yield from self._signup_scan(status, self._stop.is_set)
 
-    def doubt(self) -> None:
+    def report_missed_user(self) -> None:
         """Users whom the last sweep did not show are there all the same."""
-        self._policy.doubt(self._clock())
+        self._policy.report_missed_user(self._clock())
 
     @property
     def lookups_affordable(self) -> int:
@@ -140,17 +139,17 @@ class PoolLister:
         if not wanted or self._given_up():
             return
         workers = self._policy.side_by_side(self._limiter.rps)
-        aside = self._slices if self._early.worthwhile else None
-        merge: Merge[LookUpResult | Page] = Merge(wanted, workers, aside=aside, should_stop=self._given_up)
-        yield from merge.pages()
+        background = self._signup_scans if self._signups.worthwhile else None
+        fan_in: FanIn[LookUpResult | Page] = FanIn(wanted, workers, background=background, should_stop=self._given_up)
+        yield from fan_in.pages()
 
     def _given_up(self) -> bool:
         return self._stop.is_set() or self._lookups.is_paused(self._clock())
 
-    def _looked_up(self, number: int, user: LookUp, *, thorough: bool) -> Callable[[OverFn], Iterator[LookUpResult]]:
-        def results(over: OverFn) -> Iterator[LookUpResult]:
+    def _looked_up(self, number: int, user: LookUp, *, thorough: bool) -> Callable[[Over], Iterator[LookUpResult]]:
+        def results(over: Over) -> Iterator[LookUpResult]:
             try:
-                answer = look_up(self._walk, user, over, thorough=thorough)
+                answer = look_up(self._paginate, user, over, thorough=thorough)
             except FilterRefusedError as error:
                 self._lookups.failed(error.code, self._clock())
                 logger.debug(
@@ -167,9 +166,9 @@ class PoolLister:
 
     # -- the whole pool --------------------------------------------------------------------------------------------
 
-    def _everybody(self) -> Pages:
+    def _whole_pool(self) -> Pages:
         self._policy.begin_sweep(self._known())
-        scan = Scan(self._walk(None, self._stop.is_set))
+        scan = Scan(self._paginate(None, self._stop.is_set))
         requests = users = 0
         for page in scan:
             requests, users = requests + 1, users + len(page.users)
@@ -183,28 +182,28 @@ class PoolLister:
             complete = yield from self._shards(workers)
             if complete or self._stop.is_set():
                 return complete
-            scan, requests, users = Scan(self._walk(None, self._stop.is_set)), 0, 0
+            scan, requests, users = Scan(self._paginate(None, self._stop.is_set)), 0, 0
         return (yield from self._as_one(scan, requests, users))
 
     def _as_one(self, scan: Scan, requests: int, users: int) -> Pages:
         """A listing without a filter to its end; `requests` of its pages, with `users`, were read already."""
 
-        def counted(_: OverFn) -> Iterator[Page]:
+        def counted(_: Over) -> Iterator[Page]:
             nonlocal requests, users
             for page in scan:
                 requests, users = requests + 1, users + len(page.users)
                 yield page
 
-        if not self._early.worthwhile:
+        if not self._signups.worthwhile:
             yield from counted(self._stop.is_set)
             return self._ended(scan, requests, users)
-        merge = Merge([counted], 1, aside=self._slices, should_stop=self._stop.is_set)
-        yield from merge.pages()
-        return merge.complete and self._ended(scan, requests, users)
+        fan_in = FanIn([counted], 1, background=self._signup_scans, should_stop=self._stop.is_set)
+        yield from fan_in.pages()
+        return fan_in.complete and self._ended(scan, requests, users)
 
     def _ended(self, scan: Scan, requests: int, users: int) -> bool:
         if scan.complete:
-            self._policy.whole(requests, users, self._clock())
+            self._policy.full_scan(requests, users, self._clock())
         return scan.complete
 
     def _shards(self, workers: int) -> Pages:
@@ -213,10 +212,10 @@ class PoolLister:
         begun_s = self._clock()
         prefixes = self._policy.prefixes(workers, self._subs())
         listings = [self._shard(filters.by_sub_prefix(prefix), tally) for prefix in prefixes]
-        aside = self._slices if self._early.worthwhile else None
+        background = self._signup_scans if self._signups.worthwhile else None
         try:
-            merge = Merge(listings, workers, aside=aside, should_stop=self._stop.is_set)
-            yield from merge.pages()
+            fan_in = FanIn(listings, workers, background=background, should_stop=self._stop.is_set)
+            yield from fan_in.pages()
         except FilterRefusedError as error:
             self._policy.no_help(self._clock(), self._clock() - begun_s)
             logger.info(
@@ -224,9 +223,9 @@ class PoolLister:
                 extra={"action": Action.SHARDS_GIVEN_UP, "code": error.code},
             )
             return False
-        if not merge.complete or tally.complete < len(prefixes):
+        if not fan_in.complete or tally.complete < len(prefixes):
             return False
-        if not self._policy.adds_up(tally.users):
+        if not self._policy.is_complete(tally.users):
             self._policy.no_help(self._clock(), self._clock() - begun_s)
             logger.warning(
                 "The shards show too few users; the pool is read as one listing for a while",
@@ -235,15 +234,15 @@ class PoolLister:
             return False
         return True
 
-    def _shard(self, wanted: filters.Filter, tally: _Tally) -> Callable[[OverFn], Iterator[Page]]:
-        def pages(over: OverFn) -> Iterator[Page]:
+    def _shard(self, wanted: filters.Filter, tally: _Tally) -> Callable[[Over], Iterator[Page]]:
+        def pages(over: Over) -> Iterator[Page]:
             check = FilterCheck(wanted)
-            scan = Scan(self._walk(str(wanted), over))
+            scan = Scan(self._paginate(str(wanted), over))
             for page in scan:
                 check.add(page.users)
                 tally.add(page)
-                if self._policy.too_dear(tally.requests_with_token, tally.users_with_token):
-                    raise FilterRefusedError("filtered listings take more requests than they save", code=TOO_DEAR)
+                if self._policy.costs_too_much(tally.requests_with_token, tally.users_with_token):
+                    raise FilterRefusedError("filtered listings take more requests than they save", code=COSTS_TOO_MUCH)
                 yield page
             tally.ended(scan)
 
@@ -251,35 +250,35 @@ class PoolLister:
 
     # -- sign-ups --------------------------------------------------------------------------------------------------
 
-    def _slices(self, over: OverFn) -> Iterator[Page]:
+    def _signup_scans(self, over: Over) -> Iterator[Page]:
         """Looks for sign-ups, again and again, until it is over."""
         while not over():
-            status = self._early.due(self._clock())
+            status = self._signups.due(self._clock())
             if status is None:
                 self._stop.wait(_IDLE_S)
             else:
-                yield from self._slice(status, over)
+                yield from self._signup_scan(status, over)
 
-    def _slice(self, status: str, over: OverFn) -> Iterator[Page]:
+    def _signup_scan(self, status: str, over: Over) -> Iterator[Page]:
         """One look at the users with this status. A fault ends it; the sweep itself will meet the fault too."""
         wanted = filters.by_status(status)
-        requests_max = self._early.requests_max()
+        requests_max = self._signups.requests_max()
         check = FilterCheck(wanted)
         requests = users = 0
-        told = False
+        done = False
         try:
-            for page in self._walk(str(wanted), over):
+            for page in self._paginate(str(wanted), over):
                 check.add(page.users)
                 requests, users = requests + 1, users + len(page.users)
                 yield page
                 if page.token is None or requests == requests_max:
-                    told = True
+                    done = True
                     broken_off = page.token is not None
-                    self._early.finished(status, requests, users, self._clock(), broken_off=broken_off)
+                    self._signups.finished(status, requests, users, self._clock(), broken_off=broken_off)
                     return
         except FilterRefusedError as error:
-            told = True
-            self._early.refused(status, self._clock())
+            done = True
+            self._signups.refused(status, self._clock())
             logger.info(
                 "Sign-ups can't be looked for by status just now; sweeps find them",
                 extra={"action": Action.FILTER_REFUSED, "status": status, "code": error.code},
@@ -290,12 +289,12 @@ class PoolLister:
                 extra={"action": Action.PAGE_RETRIED, "status": status, "code": error.code},
             )
         finally:
-            if not told:
-                self._early.failed(status, self._clock())
+            if not done:
+                self._signups.failed(status, self._clock())
 
-    def _walk(self, filter_: str | None, should_stop: OverFn) -> Pages:
+    def _paginate(self, filter_: str | None, should_stop: Over) -> Pages:
         """A listing whose requests are timed."""
-        listing = walk(
+        listing = paginate(
             self._pool,
             filter_,
             should_stop=should_stop,

@@ -13,7 +13,7 @@ import pytest
 from adapter.arn import parse_pool_arn
 from adapter.cognito.client import CognitoUserPool
 from adapter.cognito.decode import decode_user
-from adapter.cognito.lister import PoolLister
+from adapter.cognito.pool_scanner import PoolScanner
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.cognito.signup_scan import CYCLE_S
 from adapter.errors import CognitoError, UnavailableError
@@ -61,14 +61,14 @@ def cognito(users: MutablePool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fak
 
 
 class Reader:
-    """A lister with what it needs; `sweep` gives the usernames and whether the sweep was complete."""
+    """A scanner with what it needs; `sweep` gives the usernames and whether the sweep was complete."""
 
     def __init__(self, known: int, rps: float = RPS, *, complete: bool = True, subs: Sequence[str] = ()) -> None:
         self.stop = threading.Event()
         self.told: list[CognitoError] = []
         self.limiter = RateLimiter(rps, sleep=self.stop.wait)
         self.pool = CognitoUserPool(botocore.session.Session, parse_pool_arn(ARN), self.limiter, attempts=1)
-        self.lister = PoolLister(
+        self.scanner = PoolScanner(
             self.pool,
             self.limiter,
             self.stop,
@@ -81,15 +81,15 @@ class Reader:
 
     def later(self, seconds: float) -> None:
         """Move the lister's clock on."""
-        clock = self.lister._clock
-        self.lister._clock = lambda: clock() + seconds
+        clock = self.scanner._clock
+        self.scanner._clock = lambda: clock() + seconds
 
-    def glanced(self) -> set[str]:
+    def signups(self) -> set[str]:
         """Who is shown between two sweeps."""
-        return {decode_user(raw).username for page in self.lister.glance() for raw in page.users}
+        return {decode_user(raw).username for page in self.scanner.scan_signups() for raw in page.users}
 
     def sweep(self) -> tuple[list[str], bool]:
-        scan = self.lister.scan()
+        scan = self.scanner.scan()
         found = [decode_user(raw).username for page in scan for raw in page.users]
         return found, scan.complete
 
@@ -111,9 +111,9 @@ def test_a_known_pool_is_read_in_shards_and_everybody_comes_out(cognito: FakeCog
     assert stats["first_pages"] >= 17
 
 
-def test_after_a_doubt_the_pool_is_read_as_one_listing(cognito: FakeCognito, reader: Reader) -> None:
+def test_after_a_missed_user_the_pool_is_read_as_one_listing(cognito: FakeCognito, reader: Reader) -> None:
     reader.sweep()
-    reader.lister.doubt()
+    reader.scanner.report_missed_user()
     cognito.reset_stats()
     found, complete = reader.sweep()
     assert complete
@@ -212,7 +212,7 @@ def test_a_sign_up_comes_out_long_before_its_turn(cognito: FakeCognito) -> None:
     pool = MutablePool(USERS)
     cognito.pool = pool
     reader = Reader(known=USERS, rps=8)
-    pages = reader.lister.scan()
+    pages = reader.scanner.scan()
     for number, page in enumerate(pages):
         if number == 5:
             cognito.create("newcomer", status="UNCONFIRMED")
@@ -230,10 +230,7 @@ def test_sign_ups_are_looked_for_between_sweeps_too(cognito: FakeCognito) -> Non
     reader = Reader(known=USERS, rps=8)
     cognito.create("newcomer", status="FORCE_CHANGE_PASSWORD")
 
-    def glanced() -> bool:
-        return any(decode_user(raw).username == "newcomer" for page in reader.lister.glance() for raw in page.users)
-
-    wait_until(glanced, what="the newcomer")
+    wait_until(lambda: "newcomer" in reader.signups(), what="the newcomer")
     reader.pool.close()
 
 
@@ -242,15 +239,15 @@ def test_status_filters_that_do_not_work_are_left_alone_for_a_while(cognito: Fak
     cognito.pool = MutablePool(USERS)
     cognito.behaviour.filters = mode
     reader = Reader(known=USERS, rps=8)
-    list(reader.lister.glance())
+    list(reader.scanner.scan_signups())
     asked = cognito.stats()["requests"]
     assert asked > 0
-    list(reader.lister.glance())
+    list(reader.scanner.scan_signups())
     assert cognito.stats()["requests"] == asked
     cognito.behaviour.filters = "indexed"
     cognito.create("newcomer", status="UNCONFIRMED")
     reader.later(61)
-    assert "newcomer" in reader.glanced()
+    assert "newcomer" in reader.signups()
     reader.pool.close()
 
 
@@ -260,10 +257,10 @@ def test_one_user_whom_the_index_shows_late_does_not_end_the_looks(cognito: Fake
     cognito.create("confirmed-just-now", status="UNCONFIRMED")
     cognito.change("confirmed-just-now", status="CONFIRMED")
     reader = Reader(known=USERS, rps=8)
-    assert reader.glanced() == {"confirmed-just-now"}, "it is news"
+    assert reader.signups() == {"confirmed-just-now"}, "it is news"
     cognito.create("newcomer", status="UNCONFIRMED")
     reader.later(CYCLE_S + 1)
-    assert "newcomer" in reader.glanced()
+    assert "newcomer" in reader.signups()
     reader.pool.close()
 
 
@@ -273,9 +270,9 @@ def test_every_page_is_an_answer_and_every_answer_is_a_page(cognito: FakeCognito
     cognito.pool = MutablePool(USERS if rps != 8 else 600)
     reader.limiter._max_rps = reader.limiter._rps = rps
     if rps == 8:
-        reader.lister._known = lambda: USERS
+        reader.scanner._known = lambda: USERS
         reader.limiter.acquire = lambda: 0.0  # type: ignore[method-assign]  # nobody waits
-    scan = reader.lister.scan()
+    scan = reader.scanner.scan()
     pages = list(scan)
     assert scan.complete
     assert all(page.date_s is not None for page in pages)
@@ -296,7 +293,7 @@ def test_shards_that_did_not_help_are_tried_again(cognito: FakeCognito, reader: 
 def test_a_fault_in_a_look_for_sign_ups_is_no_fault_of_the_sweep(cognito: FakeCognito) -> None:
     cognito.inject("status", times=-1, status=500, with_filter=True)
     reader = Reader(known=USERS, rps=8)
-    assert list(reader.lister.glance()) == []
+    assert list(reader.scanner.scan_signups()) == []
     reader.pool.close()
 
 
@@ -310,7 +307,7 @@ def test_a_small_pool_is_never_read_in_shards_even_if_its_users_are_not_stored_y
         server.behaviour.latency_s = LATENCY_S
         known = [0]
         reader = Reader(known=0, complete=False)
-        reader.lister._known = lambda: known[0]
+        reader.scanner._known = lambda: known[0]
         try:
             reader.sweep()
             known[0] = 600
