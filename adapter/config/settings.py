@@ -192,7 +192,5 @@ def _contradictions(values: Mapping[str, Any]) -> Iterable[Problem]:
     sink = values.get("sink", "")
     if sink and not sink.startswith(("http://", "https://")) and values.get("delivery.format") == "batched":
         names = ("DELIVERY_FORMAT", "K_SINK")
-        text = (
-            "DELIVERY_FORMAT is 'batched', but K_SINK is no http(s) URL; other sinks batch by themselves, so unset it"
-        )
+        text = "DELIVERY_FORMAT is 'batched', but K_SINK is no http(s) URL; other sinks batch by themselves: unset it"
         yield Problem(names, text)

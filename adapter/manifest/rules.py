@@ -9,13 +9,15 @@ from adapter.arn import ArnError, parse_pool_arn
 from adapter.config.settings import problems_of, unknown
 from adapter.manifest.deployment import DeploymentSpec
 from adapter.manifest.document import Document, Path
-from adapter.manifest.environment import placed
+from adapter.manifest.environment import PlacedText, placed
 from adapter.manifest.spec import Auth, Network, SecretValue, Sink, SourceSpec
 
 #: Variables that the source itself sets: an override of one is refused (the original lets the source win silently).
 _RESERVED = ("ARN", "K_SINK", "NAME", "NAMESPACE", "K_COMPONENT")
 #: Variables that Kubernetes or the deployment may set: a sink by reference, a key in a secret.
 _ELSEWHERE = frozenset({"K_SINK", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+#: Stands for a bus or a queue that the deployment creates.
+_CREATED = "arn:aws:sqs:us-east-1:000000000000:created"
 Finding = tuple[Path, str]
 
 
@@ -28,11 +30,6 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
     yield from _sink(spec.sink, ("spec", "sink"))
     if spec.delivery.dead_letter_sink is not None:
         yield from _sink(spec.delivery.dead_letter_sink, ("spec", "delivery", "deadLetterSink"))
-    if spec.delivery.format == "batched" and (spec.sink.event_bridge is not None or spec.sink.sqs is not None):
-        yield (
-            ("spec", "delivery", "format"),
-            "found batched with a sink that is no address; expected nothing: buses and queues batch by themselves",
-        )
     if spec.auth is not None:
         yield from _auth(spec.auth)
     if spec.state.url is not None and spec.state.dynamodb is not None:
@@ -56,6 +53,8 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
 def refused_settings(name: str, namespace: str, spec: SourceSpec) -> Iterator[Finding]:
     """What the adapter would refuse at its start, as its own reader finds it, at the place in the manifest."""
     made = placed(name, namespace, spec)
+    if "K_SINK" not in made and spec.sink.ref is None:
+        made["K_SINK"] = PlacedText(_CREATED, ("spec", "sink"))
     for problem in problems_of({variable: each.text for variable, each in made.items()}):
         if not any(variable in _ELSEWHERE and variable not in made for variable in problem.variables):
             yield next(made[variable].path for variable in problem.variables if variable in made), problem.text

@@ -40,7 +40,17 @@ def test_it_synthesizes_the_stacks_of_the_named_manifest(tmp_path: Path) -> None
     assert "aws_iam_user" in (tmp_path / "out" / "stacks" / "cognito-source" / "cdk.tf.json").read_text()
 
 
-@pytest.mark.parametrize("text", [": :", manifest(source(arn="x", sinc={})), manifest(source(sink={"uri": "stdout:"}))])
+@pytest.mark.parametrize(
+    "text",
+    [
+        ": :",
+        manifest(source(arn="x", sinc={})),
+        manifest(source(sink={"uri": "stdout:"})),
+        # What only the task refused, at each of its starts.
+        manifest(source(polling={"maxRps": 0.05}, delivery={"timeout": "PT0S"})),
+        manifest(source(adapterOverrides={"env": [{"name": "LOG_LEVEL", "value": "verbose"}]})),
+    ],
+)
 def test_a_bad_manifest_is_exit_code_2_and_leaves_nothing(tmp_path: Path, text: str) -> None:
     done = run(tmp_path, text)
     assert done.returncode == 2

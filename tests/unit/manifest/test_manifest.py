@@ -138,6 +138,10 @@ spec:
             "spec.auth",
         ),
         ("delivery: {format: batched}", "spec.delivery.format"),
+        (
+            "adapterOverrides: {env: [{name: DELIVERY_FORMAT, value: batched}]}",
+            "spec.adapterOverrides.env[0].value",
+        ),
         ("polling: {minSeconds: 9, maxSeconds: 3}", "spec.polling.minSeconds"),
         ("state: {url: 'sqlite:///x.db', dynamodb: {}}", "spec.state"),
         ("credentials: {mode: existing}", "spec.credentials.secretArn"),
