@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from plan_review.plan.addresses import bare_address
+from plan_review.plan.addresses import HIDDEN_KEY, bare_address
 from plan_review.plan.leaks import Leak, is_secret_name
 from plan_review.plan.model import Change, Invocation, Phase, Plan
 from plan_review.plan.values import Unknown, get, is_empty
@@ -113,6 +113,8 @@ def _store(change: Change) -> str:
 
 
 def _plain(change: Change) -> Iterator[PlainSecret]:
+    if HIDDEN_KEY in change.address:
+        yield _secret(change, "its address", "a key that looks like a secret", after=change.exists(Phase.AFTER))
     sides = change.sides
     for path in sides.sensitive_after:
         yield _secret(change, path, _MARKED, after=True)

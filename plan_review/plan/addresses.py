@@ -5,13 +5,20 @@ https://developer.hashicorp.com/terraform/cli/state/resource-addressing.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from plan_review.plan.shapes import shape_of
+
 #: The key of an instance: `["name"]`, `[0]`, or `[*]` where Terraform doesn't know yet which instances there will be.
 _KEY = r"\[(?:\"(?:[^\"\\]|\\.)*\"|\d+|\*)\]"
 _INDEX = re.compile(_KEY)
+#: No secret of a known format fits into less.
+_SHORTEST = 24
+#: How the key of an instance begins that isn't shown.
+HIDDEN_KEY = "hidden: looks like"
 _MODULE = re.compile(rf"module\.([^.\[\]]+)({_KEY})?\.")
 
 
@@ -43,6 +50,19 @@ def place(address: str) -> Place:
     rest = address[start:]
     resource, bracket, key = rest.partition("[")
     return Place(tuple(modules), resource, bracket + key)
+
+
+@lru_cache(maxsize=65_536)
+def shown_address(address: str) -> str:
+    """An address that may be shown: keys that look like a secret say so instead, and stay different from each other."""
+    return _INDEX.sub(_shown_key, address) if "[" in address and len(address) >= _SHORTEST else address
+
+
+def _shown_key(match: re.Match[str]) -> str:
+    key = match.group()
+    why = shape_of(key[2:-2]) if key[1:2] == '"' else ""
+    # Keys of a known format are too random to be found by their digest.
+    return f'["{HIDDEN_KEY} {why} {hashlib.sha256(key.encode()).hexdigest()[:8]}"]' if why else key
 
 
 def module_prefix(modules: tuple[tuple[str, str], ...]) -> str:

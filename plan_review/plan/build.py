@@ -234,7 +234,7 @@ def _imported(change: RawChange) -> str:
     if importing is None:
         return ""
     if importing.id:
-        return importing.id
+        return _harmless(importing.id)
     identity: Value = decode(importing.identity)
     shown, _ = redact(identity)
     if isinstance(shown, dict) and shown:

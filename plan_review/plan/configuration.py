@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from plan_review.plan.addresses import bare_address
+from plan_review.plan.addresses import bare_address, shown_address
 
 _DEPTH_MAX = 20
 #: The beginning of a command that may be shown: a program, and the module that Python runs. A later word may be secret.
@@ -46,8 +46,9 @@ class ConfiguredModule:
 class Configuration:
     """The resources (by address without keys) and modules (by the names on the way) of a plan's configuration."""
 
-    resources: Mapping[str, ConfiguredResource] = field(default_factory=dict)
-    modules: Mapping[tuple[str, ...], ConfiguredModule] = field(default_factory=dict)
+    # Neither is in the repr: literals and keys may be secret.
+    resources: Mapping[str, ConfiguredResource] = field(default_factory=dict, repr=False)
+    modules: Mapping[tuple[str, ...], ConfiguredModule] = field(default_factory=dict, repr=False)
     #: Input variables of the root module that are declared sensitive.
     sensitive_variables: frozenset[str] = frozenset()
     #: Keys of provider configurations (`aws`, `aws.prod`) with the provider's source or name.
@@ -109,7 +110,7 @@ def _references(expression: Any) -> Iterator[str]:
     if isinstance(expression, Mapping):
         for key, value in expression.items():
             if key == "references" and isinstance(value, list):
-                yield from (v for v in value if isinstance(v, str))
+                yield from (shown_address(v) for v in value if isinstance(v, str))
             elif key != "constant_value":
                 yield from _references(value)
     elif isinstance(expression, list):

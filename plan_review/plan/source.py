@@ -12,6 +12,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from plan_review.plan.addresses import shown_address
+
 _HOW = "make it with `terraform show -json PLANFILE > plan.json`"
 #: Nobody reviews a larger one; it is refused instead of filling the memory.
 SIZE_MAX = 512 * 1024 * 1024
@@ -62,6 +64,12 @@ class RawResource(msgspec.Struct):
     deposed: _Text = None
     action_reason: _Text = None
 
+    def __post_init__(self) -> None:
+        """No key of an instance that looks like a secret gets any further."""
+        self.address = shown_address(self.address)
+        self.module_address = self.module_address and shown_address(self.module_address)
+        self.previous_address = self.previous_address and shown_address(self.previous_address)
+
 
 class RawDeferred(msgspec.Struct):
     """A change that Terraform will only plan in a later run."""
@@ -82,6 +90,12 @@ class RawTrigger(msgspec.Struct):
     triggering_resource_address: _Text = None
     action_trigger_event: _Text = None
 
+    def __post_init__(self) -> None:
+        """See RawResource."""
+        self.triggering_resource_address = self.triggering_resource_address and shown_address(
+            self.triggering_resource_address
+        )
+
 
 class RawInvocation(msgspec.Struct):
     """An action that Terraform invokes (Terraform 1.14)."""
@@ -93,6 +107,10 @@ class RawInvocation(msgspec.Struct):
     config_sensitive: msgspec.Raw = _NULL
     config_unknown: msgspec.Raw = _NULL
     lifecycle_action_trigger: RawTrigger | None = None
+
+    def __post_init__(self) -> None:
+        """See RawResource."""
+        self.address = shown_address(self.address)
 
 
 class RawDeferredInvocation(msgspec.Struct):
@@ -121,6 +139,10 @@ class RawCheckAddress(msgspec.Struct):
     to_display: _Text = None
     kind: _Text = None
 
+    def __post_init__(self) -> None:
+        """See RawResource."""
+        self.to_display = self.to_display and shown_address(self.to_display)
+
 
 class RawCheck(msgspec.Struct):
     """The result of a `check` block, a condition, or a validation."""
@@ -135,6 +157,10 @@ class RawRelevant(msgspec.Struct):
 
     resource: str
     attribute: list[str | int] | None = None
+
+    def __post_init__(self) -> None:
+        """See RawResource."""
+        self.resource = shown_address(self.resource)
 
 
 class RawPlan(msgspec.Struct):
@@ -170,6 +196,10 @@ class RawObject(msgspec.Struct):
     values: msgspec.Raw = _NULL
     sensitive_values: msgspec.Raw = _NULL
     deposed_key: _Text = None
+
+    def __post_init__(self) -> None:
+        """See RawResource."""
+        self.address = shown_address(self.address)
 
 
 class RawModule(msgspec.Struct):

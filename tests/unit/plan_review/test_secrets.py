@@ -235,3 +235,31 @@ def test_a_key_behind_the_end_of_a_line_is_found_in_the_bytes() -> None:
     """JSON writes the end of a line as a backslash and an n."""
     item = plan(resource("aws_x.y", after={"text": "line\nghp_" + "a1B2" * 9}))
     assert where(review(item)) == ["aws_x.y text"]
+
+
+def test_a_key_of_an_instance_that_is_a_secret_is_shown_nowhere() -> None:
+    tokens = ["ghp_" + letter * 36 for letter in "aB"]
+    first, second = (f'aws_sqs_queue.q["{token}"]' for token in tokens)
+    item = plan(
+        resource(first, after={"name": "a"}, previous_address=second),
+        kept(second, {"name": "b"}),
+        resource_drift=[resource(first, "update", before={"name": "c"}, after={"name": "d"})],
+        relevant_attributes=[{"resource": first, "attribute": ["name"]}],
+        checks=[{"address": {"to_display": first}, "status": "fail"}],
+        action_invocations=[
+            {"address": "action.a.b", "lifecycle_action_trigger": {"triggering_resource_address": first}}
+        ],
+        expressions={"aws_sqs_queue.other": {"name": {"references": [f"{first}.name", first]}}},
+    )
+    item["resource_changes"].append(resource("aws_sqs_queue.other", after={}, unknown={"name": True}))
+    found = review(item)
+    shown = everything(item)
+    assert not any(token in shown for token in tokens)
+    assert len({c.address for c in found.plans[0].changes}) == 3
+    assert not gate(found, "no-plaintext-secret").passed
+
+
+def test_an_import_by_something_secret_is_not_told() -> None:
+    token = "ghp_" + "a" * 36
+    found = review(plan(resource("aws_sqs_queue.q", "no-op", before={}, after={}, importing={"id": token})))
+    assert token not in found.changes[0].importing
