@@ -1,6 +1,6 @@
 """ISO 8601 durations, the way Knative's DeliverySpec writes its times (`PT0.2S`, `PT1M30S`, `P1D`).
 
-Years and months are refused: their length depends on the calendar, and nobody means them for a delay.
+Years and months are refused: their length depends on the calendar, which makes no sense for a delay.
 """
 
 from __future__ import annotations

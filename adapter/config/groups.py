@@ -121,7 +121,7 @@ class Events(Group, frozen=True, kw_only=True):
     initial: Annotated[
         Literal["baseline", "snapshot"],
         Env("EVENTS_INITIAL"),
-        Meta(description="What the very first sweep reports: only users changed since it began, or every user."),
+        Meta(description="What the first sweep reports: `baseline` only later changes, `snapshot` every user."),
     ] = "baseline"
     deleted: Annotated[bool, Env("EVENTS_DELETED"), Meta(description="Report deleted users.")] = True
     deleted_max_percent: Annotated[
@@ -130,8 +130,8 @@ class Events(Group, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=100,
-            description="When more of the known users than this are missing at once, deletions wait until the next "
-            "complete sweep agrees.",
+            description="If more of the known users than this are missing at once, deletions wait for a second "
+            "complete sweep that confirms them.",
         ),
     ] = 20
     attributes: Annotated[
@@ -155,8 +155,8 @@ class Polling(Group, frozen=True, kw_only=True):
         Meta(
             ge=0.1,
             le=1000,
-            description="ListUsers requests a second that are never exceeded, all listings together; an account's "
-            "default quota is 30.",
+            description="Upper limit of ListUsers requests per second, all listings together; an account's default "
+            "quota is 30.",
         ),
     ] = 10
     min_seconds: Annotated[
@@ -380,7 +380,7 @@ class Settings(Group, frozen=True, kw_only=True):
         ),
     ] = ""
     traces: TraceSettings | None = None
-    #: Whether somebody named the status page's address: then it must be had.
+    #: Whether the address of the status page was set: then listening there must succeed.
     status_required: bool = False
     #: A line for everything that was set and has no effect.
     ignored: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""What Knative's controllers tell an adapter beside its own variables: K_LOGGING_CONFIG and its relatives.
+"""The variables that Knative's controllers set beside the adapter's own: K_LOGGING_CONFIG and the like.
 
-They come from config maps of the cluster, written for every component at once. What has a meaning here is honoured,
-unless a variable of ours says otherwise; what has none is named, so that nobody waits for its effect. As in the
-original, nothing of it stops the adapter, however wrong it is.
+They come from config maps of the cluster, which apply to every component. Settings that apply here are honoured, unless
+a variable of the adapter overrides them; the others are reported. As in the original, a wrong value never stops the
+adapter.
 """
 
 from __future__ import annotations
@@ -209,9 +209,9 @@ class _KnativeReader:
 
     def without_meaning(self) -> None:
         """Variables that have no effect here, if they are set."""
-        for told in VARIABLES:
-            if not told.honoured and self._environment.get(told.name):
-                self.ignored.append(f"{told.name} is ignored: {told.ignored.replace('`', '')}")
+        for variable in VARIABLES:
+            if not variable.honoured and self._environment.get(variable.name):
+                self.ignored.append(f"{variable.name} is ignored: {variable.ignored.replace('`', '')}")
 
     def _metrics_of(self, name: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
         protocol, endpoint = str(metrics.get("protocol") or ""), metrics.get("endpoint")

@@ -47,12 +47,12 @@ def load(environment: Mapping[str, str]) -> Settings:
         ConfigError: something is wrong; one line for every problem there is.
     """
     values, problems = _read(environment)
-    told = knative.read(environment)
-    values |= {field: value for field, value, _ in _from_knative(told, environment)}
+    cluster = knative.read(environment)
+    values |= {field: value for field, value, _ in _from_knative(cluster, environment)}
     values.setdefault("log_level", "info")
-    values["traces"], ignored = tracing.read(environment, told.traces)
-    values["ignored"] = (*told.ignored, *ignored, *unknown(environment))
-    # Two adapters on one machine: the second one goes without a page, unless somebody named its address.
+    values["traces"], ignored = tracing.read(environment, cluster.traces)
+    values["ignored"] = (*cluster.ignored, *ignored, *unknown(environment))
+    # A second adapter on one machine runs without a status page, unless its address was set.
     values["status_required"] = bool(environment.get("STATUS_ADDRESS"))
     if problems:
         raise ConfigError([problem.text for problem in problems])
@@ -103,7 +103,7 @@ def _read(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:
-    """A line for every variable that begins like one of ours and is none: most often a slip of the pen."""
+    """A line for every variable with a prefix of ours that does not exist: most often a typing error."""
     known = {each.name for each in VARIABLES}
     lines = []
     for name, text in sorted(environment.items()):
@@ -144,27 +144,27 @@ def effective(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 def remarks(environment: Mapping[str, str]) -> list[str]:
     """Whether there are traces, and a line for every setting of Knative's or OpenTelemetry's that has no effect."""
-    told = knative.read(environment)
-    traces, ignored = tracing.read(environment, told.traces)
-    lines = [] if told.prometheus else [f"{told.metrics_from}: metrics are not served to Prometheus"]
+    cluster = knative.read(environment)
+    traces, ignored = tracing.read(environment, cluster.traces)
+    lines = [] if cluster.prometheus else [f"{cluster.metrics_from}: metrics are not served to Prometheus"]
     if traces is not None:
         targets = " and ".join(shown(traces.endpoint) if name == "otlp" else "stderr" for name in traces.exporters)
         lines.append(f"{traces.wanted_by}: traces go to {targets} ({traces.sampler}, {traces.ratio:g})")
-    return [*lines, *told.ignored, *ignored, *unknown(environment)]
+    return [*lines, *cluster.ignored, *ignored, *unknown(environment)]
 
 
-def _from_knative(told: Knative, environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+def _from_knative(cluster: Knative, environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
     """Fields that Knative's variables set, with the variable. Ours win, but for metrics that are turned off."""
-    if told.log_level and not environment.get("LOG_LEVEL"):
-        yield "log_level", told.log_level, "K_LOGGING_CONFIG"
-    if told.component and not environment.get("K_COMPONENT"):
-        yield "identity.component", told.component, "K_METRICS_CONFIG"
-    if told.metrics_host and not environment.get("METRICS_PROMETHEUS_HOST"):
-        yield "metrics.host", told.metrics_host, told.metrics_from
-    if not told.prometheus:
-        yield "metrics.port", 0, told.metrics_from
-    elif told.metrics_port is not None and not environment.get("METRICS_PROMETHEUS_PORT"):
-        yield "metrics.port", told.metrics_port, told.metrics_from
+    if cluster.log_level and not environment.get("LOG_LEVEL"):
+        yield "log_level", cluster.log_level, "K_LOGGING_CONFIG"
+    if cluster.component and not environment.get("K_COMPONENT"):
+        yield "identity.component", cluster.component, "K_METRICS_CONFIG"
+    if cluster.metrics_host and not environment.get("METRICS_PROMETHEUS_HOST"):
+        yield "metrics.host", cluster.metrics_host, cluster.metrics_from
+    if not cluster.prometheus:
+        yield "metrics.port", 0, cluster.metrics_from
+    elif cluster.metrics_port is not None and not environment.get("METRICS_PROMETHEUS_PORT"):
+        yield "metrics.port", cluster.metrics_port, cluster.metrics_from
 
 
 def _shown_setting(name: str, text: str) -> str:

@@ -1,6 +1,6 @@
 """The manifest: YAML documents, one per user pool, in the shape that TriggerMesh's users have.
 
-`load` reads and validates a file, `environment` says what the adapter is told at run time.
+`load` reads and validates a file, `environment` gives the variables that configure the adapter.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Encryption(Group, frozen=True, kw_only=True):
 
 
 class Alarms(Group, frozen=True, kw_only=True):
-    """When somebody is told, and where."""
+    """CloudWatch alarms, and the topic that they notify."""
 
     enabled: bool = True
     topic_arn: TopicArn | None = None
