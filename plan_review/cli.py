@@ -91,7 +91,7 @@ def main(
     *,
     color: bool | None,
 ) -> None:
-    r"""Show what one or more plans do: rights, network, secrets, data at risk, cost, and every change.
+    """Show what one or more plans do: rights, network, secrets, data at risk, cost, and every change.
 
     PLAN.json is the output of `terraform show -json PLANFILE` (or tofu); `-` reads it from stdin. Several plans, one
     for each stack, are reviewed as one. A `cdk.tf.json` beside a plan is shown as an explanation of policies that are

@@ -45,7 +45,7 @@ def plan(
     keep: bool,
     color: bool | None,
 ) -> None:
-    r"""Synthesize the stacks, plan each with Terraform, and review the plans as one. Nothing is changed.
+    """Synthesize the stacks, plan each with Terraform, and review the plans as one. Nothing is changed.
 
     SOURCE_MANIFEST names the manifest (source.yaml by default), TERRAFORM_BINARY_NAME the terraform or tofu to use.
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -144,6 +145,14 @@ def test_terminal_escapes_and_invisible_characters_of_a_plan_never_reach_the_ter
 def test_colours_are_only_there_when_asked_for() -> None:
     assert "\x1b[" not in call(str(PLANS / "create.json")).stdout
     assert "\x1b[" in call(str(PLANS / "create.json"), "--color").stdout
+
+
+@pytest.mark.parametrize("command", [review_command, main.commands["plan"]])
+def test_help_shows_each_example_on_a_line_of_its_own(command: click.Command) -> None:
+    shown = CliRunner().invoke(command, ["--help"]).stdout
+    assert "\\b" not in shown
+    assert "Examples:\n  " in shown
+    assert "--gate no-destroy,no-public" in shown
 
 
 def test_help_names_formats_gates_and_exit_codes() -> None:
