@@ -174,7 +174,7 @@ def _verify(step: plan.VerifyKey, aws: Aws, clock: Clock, made: str | None) -> s
         key = secret.read(aws, state, step.stage)
         if key.key_id == step.retires:
             raise ConflictError(
-                f"the key {key.key_id} is {step.stage} again: somebody has moved the label back; it was kept"
+                f"the key {key.key_id} is {step.stage} again: the label was moved back meanwhile; it was kept"
             )
         wait_until_usable(aws, key, step, clock)
     except IamError as error:
@@ -221,12 +221,12 @@ def wait_until_usable(aws: Aws, key: AccessKey, step: plan.VerifyKey, clock: Clo
             _try(seen_by, pool, step.secret.region)
         except AwsError as error:
             if error.missing:
-                raise KeyUnusableError(f"there is no user pool {pool}: mend its ARN") from None
+                raise KeyUnusableError(f"there is no user pool {pool}: fix its ARN") from None
             pause = RETRY_PAUSES_S[min(attempt, len(RETRY_PAUSES_S) - 1)]
             if clock.now() + dt.timedelta(seconds=pause) > deadline:
                 raise KeyUnusableError(
                     f"the {step.stage} key still can't {_deed(pool)} after {step.wait_s:.0f} s: {error.reason};"
-                    " no key was taken away; run the command again when that is mended"
+                    " no key was removed; run the command again when that is fixed"
                 ) from None
             attempt += 1
             good = 0 if good < STEADY_ANSWERS else good

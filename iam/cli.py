@@ -330,13 +330,13 @@ def status(
     for problem in report.problems:
         say(f"note: not all users can be seen: {problem}")
     for name in report.missing:
-        say(f"note: there is no user {name}, or it is not one of ours")
+        say(f"note: there is no user {name}, or this tool did not create it")
     if output == "json":
         click.echo(show.as_json(report.rows))
     elif report.rows:
         click.echo(show.status_text(report.rows, edges.clock.now()))
     elif report.complete and not only:
-        click.echo("no user of ours in this account")
+        click.echo("no user of this tool in the account")
     if not report.complete:
         raise IamError("not everything could be read; what could be is shown")
 
@@ -384,6 +384,6 @@ def _nothing_to_revoke(why: str, output: str) -> None:
 def _the_only_user(aws: Aws) -> str:
     name = the_only_user(aws, lambda user: names.managed_by(user.tags) is not None)
     if name is None:
-        raise InputError("there is no user of ours in this account: `python -m iam bootstrap` makes one")
+        raise InputError("this tool has no user in the account: `python -m iam bootstrap` creates one")
     say(f"the only user managed here: {name}")
     return name

@@ -39,7 +39,7 @@ def advice(code: str, message: str, profile: str | None, profiles: Profiles) -> 
     sign_in = _sign_in(profile, profiles)
     skewed = "signature expired" in message.lower() or "signature not yet current" in message.lower()
     if code in _SIGN_IN:
-        return f"nobody is signed in, or the sign-in has expired: {sign_in or _login('sso login', profile)}"
+        return f"not signed in, or the sign-in has expired: {sign_in or _login('sso login', profile)}"
     if code in _CLOCK or (code in _SIGNATURE and skewed):
         return "AWS finds the time of the request wrong: set the clock of this machine"
     if code in _EXPIRED:

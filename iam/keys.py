@@ -48,7 +48,7 @@ def list_keys(aws: Aws, user: str) -> list[KeyState]:
             page = aws.call("iam:ListAccessKeys", user, UserName=name_of(user), **marker)
         except AwsError as error:
             if error.missing:
-                raise InputError(f"there is no IAM user {name_of(user)}; create it first, or mend its name") from error
+                raise InputError(f"there is no IAM user {name_of(user)}; create it first, or fix its name") from error
             raise
         keys += [
             KeyState(each["AccessKeyId"], each["Status"] == "Active", each["CreateDate"])

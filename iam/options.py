@@ -50,12 +50,12 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(getattr(error, "exit_code", 2))
         except KeyboardInterrupt:
-            click.echo("interrupted; the same command carries on from here", err=True)
+            click.echo("interrupted; run the same command to continue", err=True)
             ctx.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - the outermost boundary: a traceback could quote what must not be seen
-            click.echo(f"error: unexpected {type(error).__name__}; the same command carries on from here", err=True)
+            click.echo(f"error: unexpected {type(error).__name__}; run the same command to continue", err=True)
             ctx.exit(1)
 
 

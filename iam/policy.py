@@ -64,7 +64,7 @@ def statement(
     for action in actions:
         if not _ACTION.fullmatch(action):
             raise PolicyError(
-                f"{action!r} in {sid} is not one action like {LIST_USERS}: a wildcard grants what nobody reviewed"
+                f"{action!r} in {sid} is not one action like {LIST_USERS}: a wildcard grants unreviewed actions"
             )
     if ("*" in resources) != bool(any_resource_because):
         raise PolicyError(f"{sid}: the resource '*' needs a reason (any_resource_because), and a reason needs '*'")

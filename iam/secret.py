@@ -94,7 +94,7 @@ def must_describe(aws: Aws, secret_id: str, region: str | None = None) -> Secret
     """
     state = describe(aws, secret_id, region)
     if state is None:
-        raise InputError(f"there is no secret {secret_id}; create it first, or mend its name or region")
+        raise InputError(f"there is no secret {secret_id}; create it first, or fix its name or region")
     if state.deleted:
         raise InputError(
             f"the secret {state.arn} is scheduled for deletion; restore it first: `aws secretsmanager restore-secret"

@@ -214,13 +214,13 @@ def _unfinished(rule: str, found: Review) -> list[Breach]:
 _RULES: Mapping[str, tuple[Callable[[Review], list[Breach]], str]] = {
     "no-destroy": (
         _no_destroy,
-        "keep the object (undo the change, or add a moved block), or let somebody approve the loss",
+        "keep the object (undo the change, or add a moved block), or have the loss approved",
     ),
     "no-iam-widening": (
         _no_iam_widening,
-        "narrow the statement to what was allowed before, or let somebody approve the new right",
+        "narrow the statement to what was allowed before, or have the new right approved",
     ),
-    "no-public": (_no_public, "limit who may reach it, or let somebody approve the exposure"),
+    "no-public": (_no_public, "limit who may reach it, or have the exposure approved"),
     "no-plaintext-secret": (
         _no_plaintext_secret,
         "refer to a secret by its ARN instead of writing its value, or use a write-only attribute",

@@ -98,7 +98,7 @@ def render(
         ("requests", _requests(status, before, since_s)),
         ("pages requested again", _counts(status.get("retries", {}))),
         ("events", _counts(status.get("events", {}))),
-        ("on their way", count(status.get("in_flight", 0))),
+        ("in flight", count(status.get("in_flight", 0))),
         ("undelivered users", _bad(status.get("undelivered", 0))),
         ("deletions waiting", count(status.get("deletions_waiting", 0))),
     ]

@@ -113,5 +113,5 @@ def of_system(error: OSError, problem: str, advice: str) -> StateError | StoreUn
     """The adapter's error for the system's: `problem` is what can't be done, `advice` what a person can do."""
     reason = error.strerror or os.strerror(error.errno or errno.EIO)
     if error.errno in _PASSING:
-        return StoreUnavailableError(f"STATE_URL: {problem} just now ({reason}); the adapter goes on when that is over")
+        return StoreUnavailableError(f"STATE_URL: {problem} just now ({reason}); the adapter resumes when that is over")
     return StateError(f"STATE_URL: {problem} ({reason}); {advice}")

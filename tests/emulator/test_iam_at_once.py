@@ -189,7 +189,9 @@ def test_a_key_that_somebody_makes_current_again_during_the_grace_period_is_kept
     user.clock.during_sleep = roll_back
     refused = user.run("rotate", NAME, ok=False)
     assert refused.exit_code == 1
-    assert f"the key {old.key_id} is AWSCURRENT again: somebody has moved the label back; it was kept" in refused.stderr
+    assert (
+        f"the key {old.key_id} is AWSCURRENT again: the label was moved back meanwhile; it was kept" in refused.stderr
+    )
     assert user.secret() == old
     assert user.works(old)
 
@@ -237,5 +239,5 @@ def test_a_process_that_is_told_to_stop_ends_as_an_interrupted_one(user: World) 
                 break
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert rest == "interrupted; the same command carries on from here\n"
+    assert rest == "interrupted; run the same command to continue\n"
     assert user.works(user.secret())

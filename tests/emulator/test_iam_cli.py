@@ -37,7 +37,7 @@ def test_a_profile_is_used(aws: EmulatedAws, tmp_path: Path) -> None:
     profiles.write_text(f"[ops]\naws_access_key_id = {ADMIN_KEY_ID}\naws_secret_access_key = {ADMIN_SECRET}\n")
     environment = {**without_keys(aws), "AWS_SHARED_CREDENTIALS_FILE": str(profiles)}
     done = iam(environment, "status", "--profile", "ops")
-    assert (done.returncode, done.stdout) == (0, "no user of ours in this account\n")
+    assert (done.returncode, done.stdout) == (0, "no user of this tool in the account\n")
 
 
 @pytest.mark.parametrize(

@@ -143,12 +143,12 @@ def test_a_placeholder_in_the_secret_is_replaced(aws: EmulatedAws, secret: str) 
 def test_a_missing_user_is_one_line_and_exit_code_2(aws: EmulatedAws, secret: str) -> None:
     done = mint(aws, secret, user="nobody")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: there is no IAM user nobody; create it first, or mend its name\n"
+    assert done.stderr == "error: there is no IAM user nobody; create it first, or fix its name\n"
 
 
 def test_a_missing_secret_is_one_line_and_no_key_is_made(aws: EmulatedAws, secret: str) -> None:
     assert secret
     done = mint(aws, "other")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: there is no secret other; create it first, or mend its name or region\n"
+    assert done.stderr == "error: there is no secret other; create it first, or fix its name or region\n"
     assert keys(aws) == []

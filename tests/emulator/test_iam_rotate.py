@@ -137,7 +137,7 @@ def test_the_rest_of_the_grace_period_is_waited_for_by_the_run_that_carries_on(u
     user.clock.during_sleep = lambda seconds: _raise() if seconds > 60 else None
     interrupted = user.run("rotate", NAME, "--grace", "1h", ok=False)
     assert interrupted.exit_code == 130
-    assert interrupted.stderr.endswith("interrupted; the same command carries on from here\n")
+    assert interrupted.stderr.endswith("interrupted; run the same command to continue\n")
     assert user.works(old)
     assert user.works(user.secret())
     user.clock.during_sleep = lambda _: None

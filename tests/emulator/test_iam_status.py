@@ -62,7 +62,7 @@ def test_status_shows_every_user_that_we_made_and_no_other(user: World) -> None:
 
 
 def test_status_of_an_account_without_our_users_says_so(world: World) -> None:
-    assert world.run("status").stdout == "no user of ours in this account\n"
+    assert world.run("status").stdout == "no user of this tool in the account\n"
     assert world.run("status", "--output", "json").stdout == "[]\n"
 
 
@@ -267,7 +267,7 @@ def refused(action: str) -> None:
 
 def test_a_name_that_is_none_of_ours_is_said(user: World) -> None:
     done = user.run("status", "nobody")
-    assert (done.stdout, done.stderr) == ("", "note: there is no user nobody, or it is not one of ours\n")
+    assert (done.stdout, done.stderr) == ("", "note: there is no user nobody, or this tool did not create it\n")
 
 
 @pytest.mark.parametrize("command", [["rotate"], ["verify"], ["revoke", "--yes"]])
@@ -299,4 +299,4 @@ def test_without_any_user_the_commands_say_how_to_make_one(world: World) -> None
     for command in ("rotate", "verify"):
         done = world.run(command, ok=False)
         assert done.exit_code == 2
-        assert "`python -m iam bootstrap` makes one" in done.stderr
+        assert "`python -m iam bootstrap` creates one" in done.stderr

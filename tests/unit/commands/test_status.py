@@ -59,7 +59,7 @@ def test_numbers_are_aligned_and_readable() -> None:
         "requests               61,000, throttled 3",
         "pages requested again  none",
         "events                 delivered 1,024",
-        "on their way           0",
+        "in flight              0",
         "undelivered users      2",
         "deletions waiting      30",
     ]
