@@ -107,7 +107,7 @@ def main(
       python -m plan_review a.json b.json --format html --output review.html
       python -m plan_review plan.json --gate 'only=aws_ecs_*,only=aws_cloudwatch_*'
       python -m plan_review plan.json --gate no-public --baseline accepted.yaml --format markdown
-    """
+    """  # noqa: D301  # \b is a mark for click, and none in a raw text
     with bad_input(PlanError, GateError, BaselineError):
         rules = parse_rules(gates)
         baseline = read_baseline(accepted)

@@ -56,7 +56,7 @@ def plan(
     Examples:
       python -m stacks plan
       python -m stacks plan --gate no-destroy,no-public,no-plaintext-secret --format html --output review.html
-    """
+    """  # noqa: D301  # \b is a mark for click, and none in a raw text
     planner = Planner(
         app=app or shlex.join([sys.executable, "main.py"]),
         binary=default_binary(os.environ),

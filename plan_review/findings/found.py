@@ -59,7 +59,7 @@ _TARGETS = (
     *("model_package_group_name", "registry_name", "identity", "email_identity", "resource_identifier"),
     *("account_id", "registry_id", "policy_name", "name"),
 )
-_OWN_NAMES = frozenset({"arn", "registry_id", "policy_name", "name"})
+_OWN_NAMES = frozenset({"registry_id", "policy_name", "name"})
 
 
 def left_to_aws(world: World, change: Change, attribute: str) -> bool:

@@ -124,6 +124,7 @@ def test_a_policy_that_stays_with_its_bucket_is_as_before() -> None:
         ("aws_vpc_endpoint_policy", "vpc_endpoint_id"),
         ("aws_secretsmanager_secret_policy", "secret_arn"),
         ("aws_ses_identity_policy", "identity"),
+        ("aws_sns_topic_policy", "arn"),
     ],
 )
 def test_policies_of_every_kind_belong_to_what_they_name(kind: str, attribute: str) -> None:
