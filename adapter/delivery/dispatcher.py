@@ -189,9 +189,10 @@ class Delivery:
         with self._work:
             while not self._stopped:
                 now = self._clock()
+                unresolved = self._agenda.unresolved
                 work = self._agenda.take(now)
                 wait_s = self._agenda.wait_s(now)
-                if self._agenda.has_results:  # dead letters whose sink is down end here
+                if self._agenda.unresolved < unresolved:  # dead letters whose sink is down end here
                     self._results.notify_all()
                     self._room.notify_all()
                 if work is not None:
