@@ -6,6 +6,7 @@ A test's folder is its marker: `pytest -m unit`, `pytest -m "not deploy"`.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,9 @@ _SCRUBBED = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register one marker per tier. No example has a deadline: how busy a machine is says nothing about the code."""
+    # A shell gives what it runs in the background an ignored SIGINT, which the processes of tests would inherit.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile("patient", deadline=None)
     hypothesis.settings.load_profile("patient")
     for tier, meaning in TIERS.items():
