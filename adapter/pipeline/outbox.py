@@ -127,6 +127,7 @@ class Outbox:
         self._in_flight: dict[str, _Pending] = {}
         self._acked: dict[str, _Pending] = {}
         self._acked_since_s = 0.0
+        self._results: list[Result] = []
         self._backing_off: dict[str, _BackingOff] = {}
         #: Those among them who failed since the sink took an event last.
         self._failed_together: set[str] = set()
@@ -147,7 +148,12 @@ class Outbox:
     @property
     def unconfirmed(self) -> int:
         """How many changes are on their way, or acknowledged and not confirmed yet."""
-        return len(self._waiting) + len(self._in_flight) + len(self._acked)
+        return self.in_flight + len(self._acked)
+
+    @property
+    def in_flight(self) -> int:
+        """How many events wait for room in the delivery's queue, or for the sink's answer."""
+        return len(self._waiting) + len(self._in_flight)
 
     @property
     def is_full(self) -> bool:
@@ -201,11 +207,17 @@ class Outbox:
         """Take note of how many missing users wait until it is known whether they are gone."""
         self._metrics.deletions_waiting = users
 
-    def pump(self, timeout_s: float = 0.0, *, lazy: bool = False) -> list[tuple[User, bytes]]:
+    def wait(self, timeout_s: float) -> None:
+        """Wait for room in the delivery's queue, if events wait for that, or else for a result. Then `pump`."""
+        if self._waiting:
+            self._submit(timeout_s)
+        else:
+            self._results += self._courier.collect(timeout_s)
+
+    def pump(self, *, lazy: bool = False) -> list[tuple[User, bytes]]:
         """Submit what is recorded as far as there is room, collect results, and confirm what was acknowledged.
 
         Args:
-            timeout_s: how long to wait for room, or else for the first result.
             lazy: leave the confirming to the next `record` or `pump` that come soon, unless it is due: one write to
                 the disk then serves both.
 
@@ -217,9 +229,9 @@ class Outbox:
             LeaseLostError: another adapter holds the state.
         """
         if self._waiting:
-            self._submit(timeout_s)
-            timeout_s = 0.0
-        if results := self._courier.collect(timeout_s):
+            self._submit(0.0)
+        results, self._results = [*self._results, *self._courier.collect()], []
+        if results:
             now_ms = self._clock.wall_ms()
             self._metrics.finished([self._resolve(result, now_ms) for result in results])
         self._metrics.in_flight, self._metrics.undelivered = self._courier.in_flight, len(self._backing_off)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.errors import CognitoError, StoreUnavailableError
@@ -31,10 +32,12 @@ ONCE_PATIENCE_S: Final = 30.0
 REMIND_S: Final = 300.0
 #: The longest wait without a sign of life, in seconds.
 _SLICE_S: Final = 1.0
-#: How long to wait for room in the delivery's queue before the heartbeat and the stop are looked at, in seconds.
-_SUBMIT_WAIT_S: Final = 0.2
+#: The same while events are on their way, in seconds.
+_BUSY_SLICE_S: Final = 0.2
 #: The longest pause after a page while the sink is down, in seconds.
 _PAUSE_MAX_S: Final = 5.0
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Service:
         self._shutdown = shutdown
         self._clock = clock
         self._paged_at = 0.0
+        self._store_down = False
         self._fault = ""
         self._fault_at = 0.0
 
@@ -102,25 +106,51 @@ class Service:
             LeaseLostError: another adapter holds the state.
             StateError: the state was damaged meanwhile.
         """
-        idle = PollBackoff(self._poll_interval.min_s, self._poll_interval.max_s)
-        faulty = PollBackoff(self._poll_interval.min_s, self._poll_interval.max_s)
         try:
-            while not self._shutdown.is_set():
-                with self._traces.poll():
-                    self._poll(idle, faulty)
+            self._drive(self.steps())
         finally:
             self._close()
 
-    def _poll(self, idle: PollBackoff, faulty: PollBackoff) -> None:
+    def steps(self) -> Generator[float]:
+        """Sweep after sweep, a page at a time, until it is time to stop.
+
+        Yields:
+            0 after each page, so that others may have their turn; else for how many seconds there is nothing to do,
+            unless the delivery has results before.
+
+        Raises:
+            LeaseLostError, StateError: as `run`.
+        """
+        idle = PollBackoff(self._poll_interval.min_s, self._poll_interval.max_s)
+        faulty = PollBackoff(self._poll_interval.min_s, self._poll_interval.max_s)
+        while not self._shutdown.is_set():
+            with self._traces.poll():
+                yield from self._poll(idle, faulty)
+
+    def _drive(self, steps: Generator[float, None, _Found]) -> _Found:
+        """Take all steps, and wait in between as they ask; returns what they found."""
+        with closing(steps):
+            while True:
+                try:
+                    idle_s = next(steps)
+                except StopIteration as end:
+                    found: _Found = end.value
+                    return found
+                if idle_s > 0 and self._outbox.in_flight and not self._store_down:
+                    self._outbox.wait(idle_s)
+                elif idle_s > 0:
+                    self._shutdown.wait(idle_s)
+
+    def _poll(self, idle: PollBackoff, faulty: PollBackoff) -> Generator[float]:
         """One sweep, and the wait that its outcome asks for."""
-        outcome = self._attempt()
+        outcome = yield from self._attempt()
         if outcome is None:
-            self._wait(faulty.next())
+            yield from self._wait(faulty.next())
             return
         faulty.reset()
         if outcome.changes or outcome.again:
             idle.reset()
-        if self._wait(idle.next(), signups=True):
+        if (yield from self._wait(idle.next(), signups=True)):
             idle.reset()
 
     def run_once(self) -> bool:
@@ -133,8 +163,8 @@ class Service:
         try:
             while True:
                 with self._traces.poll():
-                    outcome = self._attempt()
-                    if outcome is None or not outcome.complete or not self._confirm_all():
+                    outcome = self._drive(self._attempt())
+                    if outcome is None or not outcome.complete or not self._drive(self._confirm_all()):
                         return False
                 if self._outbox.undelivered or not outcome.again:
                     return not self._outbox.undelivered
@@ -143,21 +173,21 @@ class Service:
 
     # -- one sweep and its faults ----------------------------------------------------------------------------------
 
-    def _attempt(self) -> Sweep | None:
+    def _attempt(self) -> Generator[float, None, Sweep | None]:
         """One sweep; None: it failed, and the reason is logged and known to `health`."""
         with self._traces.sweep():
-            outcome = self._sweep()
+            outcome = yield from self._sweep()
             if outcome is not None:
                 self._traces.swept(complete=outcome.complete, changes=outcome.changes)
             return outcome
 
-    def _sweep(self) -> Sweep | None:
+    def _sweep(self) -> Generator[float, None, Sweep | None]:
         started = self._clock.monotonic()
         self._progress.begin()
         complete = False
         try:
             self._pump()
-            outcome = self._follow(self._sweeper.sweep())
+            outcome = yield from self._follow(self._sweeper.sweep())
             complete = outcome.complete
         except CognitoError as error:
             self._traces.sweep_failed(error.code)
@@ -202,7 +232,7 @@ class Service:
 
     # -- between pages and sweeps ----------------------------------------------------------------------------------
 
-    def _follow(self, sweep: Sweep) -> Sweep:
+    def _follow(self, sweep: Sweep) -> Generator[float, None, Sweep]:
         """Take the steps of a sweep to its end, and deliver after each of them."""
         self._paged_at = self._clock.monotonic()
         with closing(sweep):
@@ -212,19 +242,21 @@ class Service:
                     self._traces.page(page)
                     self._progress.page(self._outbox.index)
                 self._pump(lazy=True)
-                self._make_room()
-                self._slow_down()
+                yield from self._make_room()
+                yield from self._slow_down()
+                yield 0.0
         self._pump(lazy=True)
-        self._make_room()
+        yield from self._make_room()
         return sweep
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> Generator[float]:
         """Wait until the delivery's queue has taken everything: alive, however long a slow sink takes."""
         while self._outbox.is_full and not self._shutdown.is_set():
             self._health.polls_wait()
-            self._pump(_SUBMIT_WAIT_S, lazy=True)
+            yield _BUSY_SLICE_S
+            self._pump(lazy=True)
 
-    def _slow_down(self) -> None:
+    def _slow_down(self) -> Generator[float]:
         """While the sink is down, wait as long as the page took: sweeps go on at half their pace.
 
         An event of a user whose events the sink takes would prove that it works.
@@ -233,49 +265,56 @@ class Service:
         while (
             self._outbox.sink_down and not self._shutdown.is_set() and (left_s := until - self._clock.monotonic()) > 0
         ):
-            self._idle(min(left_s, _SLICE_S))
+            yield self._slice(left_s)
+            self._pump()
         self._paged_at = self._clock.monotonic()
 
-    def _idle(self, seconds: float, pump_s: float = _SLICE_S) -> None:
-        """Deliver what is unconfirmed, or wait; for so long at most, of deliveries `pump_s`."""
-        if self._outbox.unconfirmed:
-            self._pump(min(seconds, pump_s))
-        else:
-            self._beat()
-            self._shutdown.wait(seconds)
+    def _slice(self, left_s: float) -> float:
+        """How long to wait before the next sign of life, in seconds."""
+        return min(left_s, _BUSY_SLICE_S if self._outbox.unconfirmed else _SLICE_S)
 
-    def _pump(self, timeout_s: float = 0.0, *, lazy: bool = False) -> None:
+    def _pump(self, *, lazy: bool = False) -> None:
         """Deliver and confirm, then examine who took the name of a deleted user."""
         try:
-            successors = self._outbox.pump(timeout_s, lazy=lazy)
+            successors = self._outbox.pump(lazy=lazy)
+            self._store_down = False
+        except StoreUnavailableError:
+            self._store_down = True
+            raise
         finally:
             self._beat()
         if successors:
             self._sweeper.examine(successors)
 
-    def _confirm_all(self) -> bool:
+    def _confirm_all(self) -> Generator[float, None, bool]:
         """Wait until no event is on its way. False: stopped, or out of patience with a sink that is down."""
         while self._outbox.unconfirmed:
             if self._shutdown.is_set():
                 return False
             try:
-                self._pump(_SLICE_S)
+                self._pump()
             except StoreUnavailableError as error:
                 self._failed("state", "StoreUnavailable", str(error), self._clock.monotonic())
                 return False
+            if self._outbox.unconfirmed:
+                yield _SLICE_S
         return True
 
-    def _wait(self, seconds: float, *, signups: bool = False) -> bool:
+    def _wait(self, seconds: float, *, signups: bool = False) -> Generator[float, None, bool]:
         """Wait, with looks for new users if `signups`; returns whether they found any."""
         until = self._clock.monotonic() + seconds
         changes = 0
         while not self._shutdown.is_set() and (left_s := until - self._clock.monotonic()) > 0:
             try:
-                changes += self._follow(self._sweeper.scan_signups()).changes if signups else 0
-                self._idle(min(left_s, _SLICE_S), _SLICE_S / 5)
+                if signups:
+                    found = yield from self._follow(self._sweeper.scan_signups())
+                    changes += found.changes
+                self._pump()
+                yield self._slice(left_s)
             except StoreUnavailableError as error:
+                self._store_down = True
                 self._failed("state", "StoreUnavailable", str(error), self._clock.monotonic())
-                self._shutdown.wait(min(left_s, _SLICE_S))
+                yield min(left_s, _SLICE_S)
         return changes > 0
 
     def _beat(self) -> None:

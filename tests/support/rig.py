@@ -25,7 +25,7 @@ from adapter.observability.metrics import Metrics
 from adapter.observability.tracing.base import NO_TRACES, Traces
 from adapter.pipeline.outbox import Outbox
 from adapter.pipeline.service import Observers, PollInterval, Service
-from adapter.pipeline.sweep import Sweeper, SweepOptions
+from adapter.pipeline.sweep import Sweep, Sweeper, SweepOptions
 from adapter.runtime.app import make_scanner
 from adapter.sinks.base import Delivered, Failed, Outcome, Sink
 from adapter.state.sqlite.store import SqliteStore
@@ -181,5 +181,10 @@ class Rig:
 
     def sweep(self) -> bool:
         """One sweep and every event settled; whether the sweep came to its end."""
-        outcome = self.service._attempt()
-        return self.service._confirm_all() and outcome is not None and outcome.complete
+        outcome = self.attempt()
+        confirmed = self.service._drive(self.service._confirm_all())
+        return confirmed and outcome is not None and outcome.complete
+
+    def attempt(self) -> Sweep | None:
+        """One sweep; None: it failed."""
+        return self.service._drive(self.service._attempt())

@@ -244,7 +244,7 @@ class VirtualAdapter:
             shutdown=self.stop,
             clock=self.clock,
         )
-        self.service._attempt()
+        self.service._drive(self.service._attempt())
 
     @classmethod
     @contextmanager
@@ -269,5 +269,5 @@ class VirtualAdapter:
         self.stop.clear()
         self.clock.at(until, self.stop.set)
         while not self.stop.is_set():
-            if self.service._attempt() is not None:
-                self.service._wait(1)
+            if self.service._drive(self.service._attempt()) is not None:
+                self.service._drive(self.service._wait(1))

@@ -168,7 +168,7 @@ def test_more_deletions_than_look_ups_are_worth_are_decided_by_two_sweeps(
         rig.sweep()
         slow_quota(rig)
         delete(pool, names[:120])
-        assert rig.service._attempt().again  # type: ignore[union-attr]  # a sweep
+        assert rig.attempt().again  # type: ignore[union-attr]  # a sweep
         assert (sink.events, lookups(pool)) == ([], [])
         assert rig.metrics.status()["deletions_waiting"] == 120
         rig.sweep()
@@ -336,7 +336,7 @@ def test_what_look_ups_said_before_a_fault_of_the_state_is_forgotten(
             return pump(*args, **rest)
 
         monkeypatch.setattr(rig.service._outbox, "pump", refuse)
-        assert rig.service._attempt() is None
+        assert rig.attempt() is None
         assert deletions._gone, "one of them was looked up before the fault"
         monkeypatch.undo()
         pool.users |= back

@@ -397,7 +397,7 @@ def test_a_missing_user_whose_last_event_is_settled_meanwhile_is_deleted_by_the_
         looked = threading.Event()
         sink.answer = lambda _: Delivered() if looked.wait(20) else DOWN
         pool.set("bob", Enabled=False)
-        rig.service._attempt()
+        rig.attempt()
         del pool.users["alice"], pool.users["bob"]
         list_users = pool.list_users
 
