@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from adapter.arn import ArnError, PoolArn, parse_arn, parse_pool_arn
 from adapter.config.durations import DurationError, parse_duration
 from adapter.errors import ConfigError
+from adapter.net.hostname import host_problem
 from adapter.state.url import parse_state_url
 
 MASK: Final = "********"
@@ -184,11 +185,15 @@ def sink(text: str) -> str:
         return text
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         raise ValueError(f"is not a URL; {expected}") from None
     # A backslash ends the host for some readers of URLs (urllib3 among them), and for others it is part of the user.
     if parts.scheme in {"http", "https"} and host and not _CONTROL.search(text) and not {" ", "\\"} & set(text):
+        if port == 0:
+            raise ValueError("has the port 0; expected one from 1 to 65535")
+        if problem := host_problem(host):
+            raise ValueError(f"has a host's name that can't be used: {problem}")
         return text
     path = unquote(parts.path)
     if (

@@ -11,13 +11,13 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from adapter.errors import ConfigError
+from adapter.net.hostname import host_problem
 from adapter.net.origin import Origin
 from adapter.net.proxy import parse_proxy
 from adapter.net.trust import Bundle, TrustStore, of_the_system
@@ -32,9 +32,6 @@ _OURS = frozenset(
 )
 #: Likewise, while there are traces: of two such headers a consumer would believe neither.
 _TRACE = frozenset({"traceparent", "tracestate"})
-#: RFC 1035, 2.3.4; with the dot at the end.
-_LABEL_MAX: Final = 63
-_NAME_MAX: Final = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ def resolve(url: str, options: HttpOptions, *, variable: str) -> Address:
             raise ConfigError(f"{variable}: expected a port from 1 to 65535, found 0")
     except (requests.RequestException, ValueError) as error:
         raise ConfigError(f"{variable}: expected an http:// or https:// URL with a valid host") from error
-    if problem := _host_problem(parts.hostname or ""):
+    if problem := host_problem(parts.hostname or ""):
         raise ConfigError(f"{variable}: the host's name can't be used: {problem}")
     headers = _extra_headers(user, options, variable)
     settings = requests.Session().merge_environment_settings(prepared.url or "", {}, None, None, None)
@@ -99,21 +96,6 @@ def _without_user(url: str) -> tuple[str, str | None]:
     end = next((place for place, character in enumerate(rest) if character in "/?#"), len(rest))
     user, at, host = rest[:end].rpartition("@")
     return f"{scheme}{separator}{host}{rest[end:]}", user if at else None
-
-
-def _host_problem(host: str) -> str | None:
-    """Why no DNS can know a name (RFC 1035, 2.3.4); None: one may. A dot at the end is that of the root."""
-    if ":" in host:  # an IPv6 address
-        return None
-    labels = host.removesuffix(".").split(".")
-    if not all(labels):
-        return "it has an empty label; expected one dot between two labels"
-    longest = max(len(label) for label in labels)
-    if longest > _LABEL_MAX:
-        return f"it has a label of {longest} characters; expected at most {_LABEL_MAX}"
-    if len(host) > _NAME_MAX:
-        return f"it has {len(host)} characters; expected at most {_NAME_MAX}"
-    return None
 
 
 def _extra_headers(user: str | None, options: HttpOptions, variable: str) -> dict[str, str]:

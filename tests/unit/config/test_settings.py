@@ -99,7 +99,18 @@ def test_every_kind_of_sink_is_accepted(sink: str) -> None:
 
 @pytest.mark.parametrize(
     "sink",
-    ["sink.example", "http://", "http://:80", "file://host/x", "file:", "arn:aws:s3:::bucket", "http://a b/", "x"],
+    [
+        "sink.example",
+        "http://",
+        "https://a..example",
+        "http://sink.example:0/x",
+        "http://:80",
+        "file://host/x",
+        "file:",
+        "arn:aws:s3:::bucket",
+        "http://a b/",
+        "x",
+    ],
 )
 def test_what_is_no_sink_is_refused(sink: str) -> None:
     assert problems(K_SINK=sink)[0].startswith("K_SINK ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 import yaml
@@ -19,7 +19,7 @@ from tests.unit.manifest.test_manifest import SMALLEST
 
 #: Each field that both readers have: its place within `spec`, and its variable.
 FIELDS = {
-    ".".join(field.encoded for field in path): env.name
+    ".".join(field.encoded for field in path): (env.name, path[-1].type)
     for path, env in walk(SourceSpec)
     # ARNs are stricter in a manifest: nothing in them may mean something to Terraform.
     if path[0].name in {"polling", "delivery", "state", "events"}
@@ -31,21 +31,16 @@ _WORDS = st.sampled_from(
 )
 _URLS = st.sampled_from(("sqlite:///a.db", "sqlite:", "sqlite://host/a", "dynamodb://t", "dynamodb://", "http://x"))
 _NUMBERS = st.one_of(st.sampled_from(_EDGES), st.integers(-1, 100_000), st.floats(-1, 1_100, allow_nan=False))
-_NUMERIC = frozenset(
-    {
-        *("polling.maxRps", "polling.minSeconds", "polling.maxSeconds", "delivery.batch.size"),
-        *("delivery.batch.seconds", "delivery.concurrency", "delivery.retry", "events.deletedMaxPercent"),
-    }
-)
 
 
 def values(path: str) -> st.SearchStrategy[Any]:
     """What somebody may write for this field: of the right kind in YAML, for 5 and "5" are one text in a variable."""
-    if path in _NUMERIC:
+    kind = FIELDS[path][1]
+    if kind in {int, float}:
         return _NUMBERS
-    if path == "events.attributes":
+    if get_origin(kind) is tuple:
         return st.lists(st.sampled_from(("sub", "email", "custom:a", "a b", "")), max_size=3)
-    return st.booleans() if path == "events.deleted" else st.one_of(_DURATIONS, _WORDS, _URLS)
+    return st.booleans() if kind is bool else st.one_of(_DURATIONS, _WORDS, _URLS)
 
 
 def manifest(path: str, value: Any) -> str:
@@ -79,7 +74,7 @@ def test_both_readers_accept_the_same_and_read_it_as_the_same(path: str, data: s
     value = data.draw(values(path))
     least = environment(parse(SMALLEST).sources[0])
     text = value if isinstance(value, str) else ",".join(value) if isinstance(value, list) else json.dumps(value)
-    by_variable = loaded({**least, FIELDS[path]: text})
+    by_variable = loaded({**least, FIELDS[path][0]: text})
     source = accepted(path, value)
     if value != [""]:  # set, but empty, counts as not set
         assert (source is None) == (by_variable is None)
@@ -97,6 +92,10 @@ def test_both_readers_accept_the_same_and_read_it_as_the_same(path: str, data: s
         ),
         ("  delivery: {timeout: PT0S}", "spec.delivery.timeout: found 'PT0S'; expected an ISO 8601 duration longer"),
         ("  state: {url: 'sqlite://host/a'}", "spec.state.url: STATE_URL 'sqlite://host/a' names the host"),
+        (
+            "  delivery: {deadLetterSink: {uri: 'https://a..example/x'}}",
+            "spec.delivery.deadLetterSink.uri: DELIVERY_DEAD_LETTER_SINK has a host's name that can't be used",
+        ),
         (
             "  adapterOverrides: {env: [{name: LOG_LEVEL, value: verbose}]}",
             "spec.adapterOverrides.env[0].value: LOG_LEVEL is 'verbose'; expected one of debug, info, warning, error",
