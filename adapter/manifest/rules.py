@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 
 from adapter.arn import ArnError, parse_pool_arn
 from adapter.config.settings import problems_of, unknown
+from adapter.errors import ConfigError
 from adapter.manifest.deployment import DeploymentSpec
 from adapter.manifest.document import Document, Path
 from adapter.manifest.environment import PlacedText, placed
 from adapter.manifest.spec import Auth, Network, SecretValue, Sink, SourceSpec
+from adapter.net.trust import Bundle, TrustStore
 
 #: Variables that the source itself sets: an override of one is refused (the original lets the source win silently).
 _RESERVED = ("ARN", "K_SINK", "NAME", "NAMESPACE", "K_COMPONENT")
@@ -53,6 +55,12 @@ def source_problems(spec: SourceSpec) -> Iterator[Finding]:
 def refused_settings(name: str, namespace: str, spec: SourceSpec) -> Iterator[Finding]:
     """What the adapter would refuse at its start, as its own reader finds it, at the place in the manifest."""
     made = placed(name, namespace, spec)
+    certificates = made.get("K_CA_CERTS")
+    if certificates is not None and certificates.text.strip() and (spec.sink.uri or "").startswith("https:"):
+        try:
+            TrustStore([Bundle(name="K_CA_CERTS", text=certificates.text.encode("utf-8", "replace"))])
+        except ConfigError as error:
+            yield certificates.path, error.problems[0]
     if "K_SINK" not in made and spec.sink.ref is None:
         made["K_SINK"] = PlacedText(_CREATED, ("spec", "sink"))
     for problem in problems_of({variable: each.text for variable, each in made.items()}):

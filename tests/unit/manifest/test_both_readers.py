@@ -97,6 +97,10 @@ def test_both_readers_accept_the_same_and_read_it_as_the_same(path: str, data: s
             "spec.delivery.deadLetterSink.uri: DELIVERY_DEAD_LETTER_SINK has a host's name that can't be used",
         ),
         (
+            "  adapterOverrides: {env: [{name: K_CA_CERTS, value: none}]}",
+            "spec.adapterOverrides.env[0].value: K_CA_CERTS: expected CA certificates as PEM text",
+        ),
+        (
             "  adapterOverrides: {env: [{name: LOG_LEVEL, value: verbose}]}",
             "spec.adapterOverrides.env[0].value: LOG_LEVEL is 'verbose'; expected one of debug, info, warning, error",
         ),
