@@ -12,7 +12,7 @@ import msgspec
 from adapter.errors import ConfigError
 from adapter.manifest.check import problems
 from adapter.manifest.deployment import DeploymentDocument
-from adapter.manifest.document import Document, read_documents, shown
+from adapter.manifest.document import YamlDocument, read_documents, shown
 from adapter.manifest.environment import assumed_role, environment, sink_target
 from adapter.manifest.rules import deployment_problems, refused_settings, source_problems, warnings
 from adapter.manifest.source import Manifest, Source
@@ -52,7 +52,7 @@ def parse(raw: bytes | str, file: str = "manifest") -> Manifest:
     text = raw if isinstance(raw, str) else _decode(raw, file)
     found: list[str] = []
     sources: list[Source] = []
-    deployments: list[tuple[Document, DeploymentDocument]] = []
+    deployments: list[tuple[YamlDocument, DeploymentDocument]] = []
     documents = read_documents(text, file)
     for document in documents:
         made, wrong = _document(document)
@@ -83,7 +83,7 @@ def _decode(raw: bytes, file: str) -> str:
         raise ConfigError(f"{file}:{line}: found bytes that are not UTF-8; save the file as UTF-8") from None
 
 
-def _document(document: Document) -> tuple[SourceDocument | DeploymentDocument | None, list[str]]:
+def _document(document: YamlDocument) -> tuple[SourceDocument | DeploymentDocument | None, list[str]]:
     value = document.value
     if not isinstance(value, dict):
         return None, [
@@ -111,7 +111,7 @@ def _document(document: Document) -> tuple[SourceDocument | DeploymentDocument |
     return made, [document.problem(path, message) for path, message in more]
 
 
-def _source(document: Document, made: SourceDocument) -> Source:
+def _source(document: YamlDocument, made: SourceDocument) -> Source:
     return Source(
         name=made.metadata.name,
         namespace=made.metadata.namespace,

@@ -30,7 +30,7 @@ _SCALARS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "flo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Document:
+class YamlDocument:
     """One YAML document.
 
     `number` counts the file's documents that are not empty, from 1; `lines` maps the path of a value to its line.
@@ -78,7 +78,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters)"
 
 
-def read_documents(text: str, file: str) -> list[Document]:
+def read_documents(text: str, file: str) -> list[YamlDocument]:
     """The documents of a YAML text.
 
     Raises:
@@ -142,14 +142,14 @@ class _NodeReader:
     """Turns the nodes of one document into values."""
 
     def __init__(self, file: str, number: int) -> None:
-        self._document = Document(file=file, number=number, value=None)
+        self._document = YamlDocument(file=file, number=number, value=None)
         self._constructor = yaml.constructor.SafeConstructor()
         self._left = MAX_VALUES
 
-    def read(self, node: yaml.Node) -> Document:
+    def read(self, node: yaml.Node) -> YamlDocument:
         value = self._value(node, ())
         done = self._document
-        return Document(file=done.file, number=done.number, value=value, lines=done.lines)
+        return YamlDocument(file=done.file, number=done.number, value=value, lines=done.lines)
 
     def _refuse(self, node: yaml.Node, path: Path, message: str) -> ConfigError:
         self._document.lines[path] = node.start_mark.line + 1

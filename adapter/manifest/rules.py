@@ -9,7 +9,7 @@ from adapter.arn import ArnError, parse_pool_arn
 from adapter.config.settings import problems_of, unknown
 from adapter.errors import ConfigError
 from adapter.manifest.deployment import DeploymentSpec
-from adapter.manifest.document import Document, Path
+from adapter.manifest.document import Path, YamlDocument
 from adapter.manifest.environment import PlacedText, placed
 from adapter.manifest.spec import Auth, Network, SecretValue, Sink, SourceSpec
 from adapter.net.trust import Bundle, TrustStore
@@ -92,7 +92,7 @@ def deployment_problems(spec: DeploymentSpec) -> Iterator[Finding]:
     yield from network_problems(spec.network, ("spec", "network"))
 
 
-def warnings(document: Document, spec: SourceSpec) -> Iterator[str]:
+def warnings(document: YamlDocument, spec: SourceSpec) -> Iterator[str]:
     """What only Kubernetes can give, one line each."""
 
     def note(path: Path, message: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from adapter.arn import PoolArn, parse_pool_arn
 from adapter.manifest.deployment import DeploymentDocument
-from adapter.manifest.document import Document, Path
+from adapter.manifest.document import Path, YamlDocument
 from adapter.manifest.spec import SourceSpec
 
 #: What a manifest without a deployment document shares: the defaults.
@@ -23,7 +23,7 @@ class Source:
     name: str
     namespace: str
     spec: SourceSpec = field(repr=False)
-    document: Document = field(repr=False)
+    document: YamlDocument = field(repr=False)
     warnings: tuple[str, ...] = ()
 
     @property
