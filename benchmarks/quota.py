@@ -14,6 +14,7 @@ from adapter.cognito.pool_scanner import PoolScanner
 from benchmarks.measure import MEASURED_CPU, SERVER_CPU, Figure, Options, pin, say
 from benchmarks.rig import POOL, user_pool
 from tests.fake_cognito import RemoteCognito
+from tests.support.rig import FixedUsers
 
 QUOTA_RPS = 30
 LATENCY_MS = 80
@@ -66,7 +67,7 @@ def run(options: Options) -> list[Figure]:
 def _sweep(server: RemoteCognito) -> dict[str, Any]:
     with user_pool(QUOTA_RPS) as (pool, limiter):
         stop = threading.Event()
-        scanner = PoolScanner(pool, limiter, stop, known=lambda: USERS, complete=True)
+        scanner = PoolScanner(pool, limiter, stop, known=FixedUsers(USERS))
         time.sleep(1)  # the bucket of the server fills up
         server.reset_stats()
         scan = scanner.scan()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from adapter.clock import SYSTEM_CLOCK, Clock
 from adapter.cognito import filters
 from adapter.cognito.base import Page, UserPool
 from adapter.cognito.fan_in import FanIn, Over
 from adapter.cognito.filters import FilterCheck
+from adapter.cognito.known_users import KnownUsers, NobodyKnown
 from adapter.cognito.lookups import THOROUGH_MAX, LookUp, LookUpPolicy, LookUpResult, Presence, look_up
 from adapter.cognito.paginator import BACKOFF_S, paginate
 from adapter.cognito.rate_limiter import RateLimiter
@@ -61,12 +62,10 @@ class PoolScanner:
         pool: where to list.
         limiter: the pool's; says how fast requests may come.
         stop: ends all listings early.
-        known: how many users the state knows.
-        subs: the `sub`s of some of them, a few hundred from all over.
-        complete: whether the state knows all of the pool, as of some earlier sweep.
+        known: who is known of the pool: whether it is large enough to be read in shards, and in which.
         on_retry: called with every fault that is tried again.
         backoff_s: waits between attempts at one page, in seconds.
-        clock: monotonic seconds.
+        clock: tells the time.
     """
 
     def __init__(
@@ -75,23 +74,21 @@ class PoolScanner:
         limiter: RateLimiter,
         stop: threading.Event,
         *,
-        known: Callable[[], int] = lambda: 0,
-        subs: Callable[[], Sequence[str]] = tuple,
-        complete: bool = False,
+        known: KnownUsers | None = None,
         on_retry: Callable[[CognitoError], None] | None = None,
         backoff_s: tuple[float, ...] = BACKOFF_S,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._pool = pool
         self._limiter = limiter
         self._stop = stop
-        self._known = known
-        self._subs = subs
+        self._known = known = known or NobodyKnown()
         self._on_retry = on_retry
         self._backoff_s = backoff_s
         self._clock = clock
         # The first sweep of all must be one listing: shards are held to what it shows.
-        self._policy = ShardPolicy(users=known(), last_full_scan_at=clock() if complete else -math.inf)
+        last_full_scan_at = clock.monotonic() if known.is_complete() else -math.inf
+        self._policy = ShardPolicy(users=known.count(), last_full_scan_at=last_full_scan_at)
         self._signups = SignupSchedule(lambda: limiter.rps, lambda: self._policy.sweep_requests)
         self._lookups = LookUpPolicy()
 
@@ -105,18 +102,18 @@ class PoolScanner:
 
     def scan_signups(self) -> Iterator[Page]:
         """Pages that show new users early, while no sweep goes on; nothing when none are due."""
-        while not self._stop.is_set() and (status := self._signups.due(self._clock())) is not None:
+        while not self._stop.is_set() and (status := self._signups.due(self._clock.monotonic())) is not None:
             yield from self._signup_scan(status, self._stop.is_set)
 
     def report_missed_user(self) -> None:
         """Users whom the last sweep did not show are there all the same."""
-        self._policy.report_missed_user(self._clock())
+        self._policy.report_missed_user(self._clock.monotonic())
 
     @property
     def lookups_affordable(self) -> int:
         """How many users may be looked up after a sweep; 0: filters are of no use just now."""
         rps = self._policy.reachable_rps(self._limiter.rps)
-        return self._lookups.affordable(self._clock(), rps, self._policy.sweep_requests)
+        return self._lookups.affordable(self._clock.monotonic(), rps, self._policy.sweep_requests)
 
     def look_up(self, users: Sequence[LookUp]) -> Iterator[LookUpResult | Page]:
         """Look users up, several at a time; the pages are of looks for sign-ups in between.
@@ -144,14 +141,14 @@ class PoolScanner:
         yield from fan_in.pages()
 
     def _given_up(self) -> bool:
-        return self._stop.is_set() or self._lookups.is_paused(self._clock())
+        return self._stop.is_set() or self._lookups.is_paused(self._clock.monotonic())
 
     def _looked_up(self, number: int, user: LookUp, *, thorough: bool) -> Callable[[Over], Iterator[LookUpResult]]:
         def results(over: Over) -> Iterator[LookUpResult]:
             try:
                 answer = look_up(self._paginate, user, over, thorough=thorough)
             except FilterRefusedError as error:
-                self._lookups.failed(error.code, self._clock())
+                self._lookups.failed(error.code, self._clock.monotonic())
                 logger.debug(
                     "A user can't be looked up by a filter; a second complete sweep decides",
                     extra={"action": Action.FILTER_REFUSED, "code": error.code},
@@ -167,7 +164,7 @@ class PoolScanner:
     # -- the whole pool --------------------------------------------------------------------------------------------
 
     def _whole_pool(self) -> Pages:
-        self._policy.begin_sweep(self._known())
+        self._policy.begin_sweep(self._known.count())
         scan = Scan(self._paginate(None, self._stop.is_set))
         requests = users = 0
         for page in scan:
@@ -177,7 +174,7 @@ class PoolScanner:
                 break
         else:
             return self._ended(scan, requests, users)
-        workers = self._policy.workers(self._limiter.rps, self._clock())
+        workers = self._policy.workers(self._limiter.rps, self._clock.monotonic())
         if workers > 1:
             complete = yield from self._shards(workers)
             if complete or self._stop.is_set():
@@ -203,21 +200,21 @@ class PoolScanner:
 
     def _ended(self, scan: Scan, requests: int, users: int) -> bool:
         if scan.complete:
-            self._policy.full_scan(requests, users, self._clock())
+            self._policy.full_scan(requests, users, self._clock.monotonic())
         return scan.complete
 
     def _shards(self, workers: int) -> Pages:
         """The pool as listings by prefix of `sub`; returns whether they showed everybody."""
         tally = _Tally()
-        begun_s = self._clock()
-        prefixes = self._policy.prefixes(workers, self._subs())
+        begun_s = self._clock.monotonic()
+        prefixes = self._policy.prefixes(workers, self._known.sample_subs())
         listings = [self._shard(filters.by_sub_prefix(prefix), tally) for prefix in prefixes]
         background = self._signup_scans if self._signups.worthwhile else None
         try:
             fan_in = FanIn(listings, workers, background=background, should_stop=self._stop.is_set)
             yield from fan_in.pages()
         except FilterRefusedError as error:
-            self._policy.no_help(self._clock(), self._clock() - begun_s)
+            self._policy.no_help(self._clock.monotonic(), self._clock.monotonic() - begun_s)
             logger.info(
                 "Shards don't pay here; the pool is read as one listing for a while",
                 extra={"action": Action.SHARDS_GIVEN_UP, "code": error.code},
@@ -226,7 +223,7 @@ class PoolScanner:
         if not fan_in.complete or tally.complete < len(prefixes):
             return False
         if not self._policy.is_complete(tally.users):
-            self._policy.no_help(self._clock(), self._clock() - begun_s)
+            self._policy.no_help(self._clock.monotonic(), self._clock.monotonic() - begun_s)
             logger.warning(
                 "The shards show too few users; the pool is read as one listing for a while",
                 extra={"action": Action.SHARDS_GIVEN_UP, "users": tally.users},
@@ -253,7 +250,7 @@ class PoolScanner:
     def _signup_scans(self, over: Over) -> Iterator[Page]:
         """Looks for sign-ups, again and again, until it is over."""
         while not over():
-            status = self._signups.due(self._clock())
+            status = self._signups.due(self._clock.monotonic())
             if status is None:
                 self._stop.wait(_IDLE_S)
             else:
@@ -274,11 +271,11 @@ class PoolScanner:
                 if page.token is None or requests == requests_max:
                     done = True
                     broken_off = page.token is not None
-                    self._signups.finished(status, requests, users, self._clock(), broken_off=broken_off)
+                    self._signups.finished(status, requests, users, self._clock.monotonic(), broken_off=broken_off)
                     return
         except FilterRefusedError as error:
             done = True
-            self._signups.refused(status, self._clock())
+            self._signups.refused(status, self._clock.monotonic())
             logger.info(
                 "Sign-ups can't be looked for by status just now; sweeps find them",
                 extra={"action": Action.FILTER_REFUSED, "status": status, "code": error.code},
@@ -290,7 +287,7 @@ class PoolScanner:
             )
         finally:
             if not done:
-                self._signups.failed(status, self._clock())
+                self._signups.failed(status, self._clock.monotonic())
 
     def _paginate(self, filter_: str | None, should_stop: Over) -> Pages:
         """A listing whose requests are timed."""
@@ -304,10 +301,10 @@ class PoolScanner:
         )
         while True:
             self._limiter.taken_wait_s()
-            begun_s = self._clock()
+            begun_s = self._clock.monotonic()
             try:
                 page = next(listing)
             except StopIteration as end:
                 return bool(end.value)
-            self._policy.measured(max(0.0, self._clock() - begun_s - self._limiter.taken_wait_s()))
+            self._policy.measured(max(0.0, self._clock.monotonic() - begun_s - self._limiter.taken_wait_s()))
             yield page

@@ -29,10 +29,9 @@ WORKERS_MAX: Final = 32
 #: From this many threads on there are 256 shards, if the pool is large enough, so that none runs last alone.
 FINE: Final = 9
 #: The share of the known users that one shard may have, of about 16 shards and of about 256. Most of a sample of
-#: SAMPLE users have a place below them by chance, too.
+#: a few hundred users have a place below them by chance, too.
 COARSE_SHARE: Final = 3 / 16
 FINE_SHARE: Final = 1 / 32
-SAMPLE: Final = 512
 #: The digits before the first hyphen of a UUID.
 DIGITS_MAX: Final = 8
 #: Filtered listings must show this part of the users per request of an unfiltered one.

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapter.changes.detector import Detector
-from adapter.clock import Shutdown
+from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito.base import UserPool
 from adapter.cognito.client import CognitoUserPool
+from adapter.cognito.known_users import StoredUsers
 from adapter.cognito.paginator import BACKOFF_S
 from adapter.cognito.pool_scanner import PoolScanner
 from adapter.cognito.rate_limiter import RateLimiter
-from adapter.cognito.shards import SAMPLE
 from adapter.config.settings import Settings
 from adapter.config.values import shown
 from adapter.delivery import BackoffPolicy, Batching, Delivery, RetryPolicy, Status
@@ -159,13 +159,14 @@ def make_scanner(
     metrics: Metrics,
     store: Store | None = None,
     backoff_s: tuple[float, ...] = BACKOFF_S,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> PoolScanner:
     """Listings of a pool that end when it is time to stop, and say what had to be tried again.
 
     With the pool's state they can also tell whether it is large enough to be read in shards.
     """
 
-    def told(error: CognitoError) -> None:
+    def on_retry(error: CognitoError) -> None:
         metrics.retried(error.code)
         logger.info("A page is requested again", extra={"action": Action.PAGE_RETRIED, "code": error.code})
 
@@ -173,18 +174,11 @@ def make_scanner(
         pool,
         limiter,
         stop,
-        known=store.count if store is not None else lambda: 0,
-        subs=lambda: _subs(store) if store is not None else (),
-        complete=store is not None and store.meta().baseline_done,
-        on_retry=told,
+        known=StoredUsers(store) if store is not None else None,
+        on_retry=on_retry,
         backoff_s=backoff_s,
+        clock=clock,
     )
-
-
-def _subs(store: Store) -> list[str]:
-    """Those of a few hundred known users: old and new ones, for rows are given out in the order of first sight."""
-    step = max(1, 2 * store.count() // SAMPLE)
-    return [user.sub for _, user in store.rows(range(1, SAMPLE * step, step)) if user.sub is not None]
 
 
 def http_options(settings: Settings) -> HttpOptions:

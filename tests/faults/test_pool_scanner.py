@@ -20,6 +20,7 @@ from adapter.errors import CognitoError, UnavailableError
 from tests.fake_cognito import ARN, FakeCognito, MutablePool
 from tests.fake_cognito.pool import Query
 from tests.support import wait_until
+from tests.support.rig import FixedUsers, ShiftedClock
 
 USERS = 9000
 #: Faster than one listing at this latency, so that shards pay.
@@ -64,7 +65,7 @@ class Reader:
     """A scanner with what it needs; `sweep` gives the usernames and whether the sweep was complete."""
 
     def __init__(self, known: int, rps: float = RPS, *, complete: bool = True, subs: Sequence[str] = ()) -> None:
-        self.stop = threading.Event()
+        self.stop, self.clock = threading.Event(), ShiftedClock()
         self.told: list[CognitoError] = []
         self.limiter = RateLimiter(rps, sleep=self.stop.wait)
         self.pool = CognitoUserPool(botocore.session.Session, parse_pool_arn(ARN), self.limiter, attempts=1)
@@ -72,17 +73,15 @@ class Reader:
             self.pool,
             self.limiter,
             self.stop,
-            known=lambda: known,
-            subs=lambda: subs,
-            complete=complete,
+            known=FixedUsers(known, complete, subs),
             on_retry=self.told.append,
             backoff_s=(0.01, 0.02, 0.04),
+            clock=self.clock,
         )
 
     def later(self, seconds: float) -> None:
-        """Move the lister's clock on."""
-        clock = self.scanner._clock
-        self.scanner._clock = lambda: clock() + seconds
+        """Move the scanner's clock on."""
+        self.clock.ahead_s += seconds
 
     def signups(self) -> set[str]:
         """Who is shown between two sweeps."""
@@ -270,7 +269,7 @@ def test_every_page_is_an_answer_and_every_answer_is_a_page(cognito: FakeCognito
     cognito.pool = MutablePool(USERS if rps != 8 else 600)
     reader.limiter._max_rps = reader.limiter._rps = rps
     if rps == 8:
-        reader.scanner._known = lambda: USERS
+        reader.scanner._known = FixedUsers(USERS)
         reader.limiter.acquire = lambda: 0.0  # type: ignore[method-assign]  # nobody waits
     scan = reader.scanner.scan()
     pages = list(scan)
@@ -305,12 +304,10 @@ def test_a_small_pool_is_never_read_in_shards_even_if_its_users_are_not_stored_y
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         server.behaviour.latency_s = LATENCY_S
-        known = [0]
         reader = Reader(known=0, complete=False)
-        reader.scanner._known = lambda: known[0]
         try:
             reader.sweep()
-            known[0] = 600
+            reader.scanner._known = FixedUsers(600)
             found, complete = reader.sweep()
             assert complete
             assert len(found) == 600

@@ -9,12 +9,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adapter.arn import parse_pool_arn
 from adapter.changes.detector import Detector
-from adapter.clock import Clock, Shutdown
+from adapter.clock import SYSTEM_CLOCK, Clock, Shutdown
 from adapter.cognito.base import Page, UserPool
 from adapter.cognito.rate_limiter import RateLimiter
 from adapter.delivery import Delivery, RetryPolicy
@@ -128,6 +129,34 @@ class WallClock(Clock):
         return self.wall_ms_now()
 
 
+class ShiftedClock(Clock):
+    """The machine's clock, so many seconds ahead."""
+
+    def __init__(self, ahead_s: float = 0.0) -> None:
+        self.ahead_s = ahead_s
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
+
+
+@dataclass(frozen=True, slots=True)
+class FixedUsers:
+    """So many users are known, all of them or not, with these subs among them."""
+
+    users: int
+    complete: bool = True
+    subs: Sequence[str] = ()
+
+    def count(self) -> int:
+        return self.users
+
+    def is_complete(self) -> bool:
+        return self.complete
+
+    def sample_subs(self) -> Sequence[str]:
+        return self.subs
+
+
 class Rig:
     """One life of an adapter, from `start` to the end of the block."""
 
@@ -147,11 +176,11 @@ class Rig:
             capacity=options.get("capacity", 1000),
             held=self.store.held,
         )
-        clock = options.get("clock", time.monotonic)
+        clock: Clock = options.get("clock", SYSTEM_CLOCK)
         sleep = getattr(clock, "sleep", self.stop.wait)
-        self.limiter = limiter = RateLimiter(options.get("max_rps", 10_000.0), clock=clock, sleep=sleep)
-        scanner = make_scanner(pool, limiter, self.stop, self.metrics, self.store, (0.01, 0.02, 0.05, 0.1))
-        scanner._clock = clock
+        self.limiter = limiter = RateLimiter(options.get("max_rps", 10_000.0), clock=clock.monotonic, sleep=sleep)
+        backoff_s = (0.01, 0.02, 0.05, 0.1)
+        scanner = make_scanner(pool, limiter, self.stop, self.metrics, self.store, backoff_s, clock)
         builder = EventBuilder(pool=parse_pool_arn(arn))
         detector = Detector(pool_arn=arn, report_deletions=options.get("deleted", True))
         initial, percent = options.get("initial", "baseline"), options.get("percent", 100)

@@ -14,7 +14,7 @@ from adapter.cognito.base import Page
 from adapter.cognito.lookups import REQUESTS_MAX, THOROUGH_MAX
 from adapter.errors import FilterRefusedError, StoreUnavailableError
 from adapter.pipeline.deletions import SAMPLE, DeletionsPlan, plan
-from tests.support.rig import REFUSED, MemoryPool, MemorySink, Rig
+from tests.support.rig import REFUSED, MemoryPool, MemorySink, Rig, ShiftedClock
 
 PAGE = 60
 
@@ -231,7 +231,7 @@ def test_where_a_filter_walks_the_pool_two_sweeps_decide(pool: MemoryPool, sink:
         assert sink.names() == sorted(names[-5:])
         assert len(lookups(pool)) == REQUESTS_MAX
         scanner: Any = rig.service._sweeper._scanner
-        scanner._clock = lambda: time.monotonic() + 100  # the pause is over
+        scanner._clock = ShiftedClock(100)  # the pause is over
         pool.list_users = list_users  # type: ignore[method-assign]
         delete(pool, names[:1])
         rig.sweep()

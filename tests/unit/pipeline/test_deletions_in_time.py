@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from adapter.clock import Clock
 from adapter.cognito.base import Page
 from adapter.pipeline.deletions import SAMPLE
 from tests.fake_cognito.pool import EPOCH_S, SyntheticPool
@@ -20,7 +21,7 @@ PAGE = 60
 _LOOK_UP = re.compile(r'(?:username|sub) = "(.*)"')
 
 
-class VirtualClock:
+class VirtualClock(Clock):
     """Monotonic seconds that pass only where a thread sleeps. Two threads that sleep at once sleep side by side."""
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class VirtualClock:
         self._lock = threading.Lock()
         self._read = threading.local()
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         self._read.at_s = self.now_s
         return self.now_s
 
@@ -70,7 +71,7 @@ class LargePool:
             return self._page([] if found is None or found in self.deleted else [found])
         if filter_ is not None:
             return self._page([])  # nobody signs up
-        self._clock()
+        self._clock.monotonic()
         self._clock.sleep(self._latency_s)
         self.listed += 1
         first = int(token or 0)
