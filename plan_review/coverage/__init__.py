@@ -60,5 +60,9 @@ def traits(kind: str) -> frozenset[Trait] | None:
 
 
 def provider_of(kind: str) -> str:
-    """The provider that a type belongs to, by its prefix: "aws" of aws_sqs_queue."""
-    return kind.partition("_")[0]
+    """The provider that a type belongs to, by its prefix: "aws" of aws_sqs_queue.
+
+    A type of a provider that only has the name of a known one is written with its source: `registry/space/aws:aws_x`.
+    """
+    source, mark, _ = kind.partition(":")
+    return source if mark else kind.partition("_")[0]

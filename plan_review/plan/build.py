@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from plan_review.coverage import LOCAL_PROVIDERS, provider_of
 from plan_review.plan.configuration import Configuration, read_configuration
 from plan_review.plan.leaks import Leak, redact, suspicion
 from plan_review.plan.literals import configuration_leaks, variable_leaks
@@ -28,6 +29,11 @@ from plan_review.plan.source import (
 )
 from plan_review.plan.values import Value, hidden_paths, mask, show
 
+#: Whose types the review's tables describe: those of HashiCorp's providers, and what is built into Terraform.
+_KNOWN_SOURCES = frozenset(
+    {"registry.terraform.io/hashicorp", "registry.opentofu.org/hashicorp", "terraform.io/builtin"}
+)
+_READ_PROVIDERS = LOCAL_PROVIDERS | {"aws", "azurerm", "google"}
 _ACTIONS: Mapping[tuple[str, ...], Action] = {
     ("create",): Action.CREATE,
     ("update",): Action.UPDATE,
@@ -121,7 +127,7 @@ class _Builder:
             plan=self.label,
             address=raw.address,
             mode=raw.mode or "managed",
-            type=raw.type,
+            type=_type_of(raw.type, raw.provider_name or ""),
             name=raw.name,
             module=raw.module_address or "",
             provider=self.configuration.provider(raw.address, raw.provider_name or ""),
@@ -203,6 +209,17 @@ class _Copies:
                     marked = _TRUE if output.sensitive else _FALSE
                     item = RawObject(f"output.{name}", "output", name, "output", None, output.value, marked)
                     self.different.append(_resource(item, ["no-op"], before=item.values, after=item.values))
+
+
+def _type_of(kind: str, provider: str) -> str:
+    """The type's name; with the provider before it where that is not the one which the tables of this review know.
+
+    Terraform before 0.13 names no source, only "aws".
+    """
+    source = provider.rpartition("/")[0]
+    if not source or source in _KNOWN_SOURCES or provider_of(kind) not in _READ_PROVIDERS:
+        return kind
+    return f"{provider}:{kind}"
 
 
 def _objects(module: RawModule | None) -> Iterator[RawObject]:

@@ -105,6 +105,22 @@ def test_an_unknown_type_that_goes_is_not_judged_either() -> None:
     assert not gate(found, "no-public").passed
 
 
+@pytest.mark.parametrize("provider", ["registry.terraform.io/evil/null", "registry.example.com/hashicorp/null"])
+def test_a_provider_that_only_has_the_name_of_a_known_one_is_not_judged(provider: str) -> None:
+    found = review(plan(resource("null_firewall.x", after={}, provider_name=provider)))
+    assert not gate(found, "no-iam-widening").passed
+    assert not gate(found, "no-public").passed
+    assert all(each.provider == provider for each in found.unjudged)
+
+
+@pytest.mark.parametrize(
+    "provider", ["null", "registry.opentofu.org/hashicorp/null", "registry.terraform.io/hashicorp/null"]
+)
+def test_a_known_provider_is_known_from_every_registry(provider: str) -> None:
+    found = review(plan(resource("null_resource.x", after={}, provider_name=provider)))
+    assert found.unjudged == ()
+
+
 def test_many_of_one_type_are_one_reason() -> None:
     found = review(plan(*(resource(f'aws_cloudformation_stack.x["{n}"]', after={}) for n in range(50))))
     reasons = gate(found, "no-iam-widening").reasons
