@@ -21,7 +21,7 @@ from adapter.model import Change, Kind, KnownUser, User
 DIGEST_SIZE: Final = 8
 FINGERPRINT_SIZE: Final = 16
 
-#: `changed` when a user may have been told in a form that the state does not hold: any part can differ from that.
+#: `changed` when a user may have been reported in a form that the state does not hold: any part can differ from that.
 ANY_PART: Final = ("attributes", "enabled", "status")
 #: `changed` when only UserLastModifiedDate moved, or when nothing else is known.
 ONLY_DATE: Final = ("modified",)
@@ -90,7 +90,7 @@ class Detector:
         if replaced and self.report_deletions:
             return self.gone(known, now_ms)
         if replaced or known.missing_since_ms is not None:
-            # Perhaps told as deleted, or silently replaced: for the consumer this is a new user.
+            # Perhaps reported as deleted, or silently replaced: for the consumer this is a new user.
             after = _form(user, digest, abs(known.revision) + 1)
             return self._change(Kind.CREATED, user, after, known, now_ms)
         if known.in_doubt:

@@ -43,7 +43,7 @@ def paginate(
         pool: where to list.
         filter_: the text of an adapter.cognito.filters.Filter; None for all users.
         should_stop: asked before every request; when true the listing ends early.
-        on_retry: told of every fault that is tried again, for metrics and logs.
+        on_retry: called with every fault that is tried again, for metrics and logs.
         restarts: how often the listing may begin again.
         backoff_s: waits between attempts at one page, in seconds.
         sleep: waits that many seconds.

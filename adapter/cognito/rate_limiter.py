@@ -19,7 +19,7 @@ INCREASE_PER_S: Final = 0.02
 #: Requests a second below which the pace never falls, as a part of `max_rps`.
 FLOOR: Final = 0.05
 #: Answers to requests that were on the way when the pace fell arrive within this time, in seconds.
-SETTLE_S: Final = 1.0
+COOLDOWN_S: Final = 1.0
 #: The longest wait that `Retry-After` can ask for, in seconds.
 RETRY_AFTER_MAX_S: Final = 60.0
 
@@ -49,7 +49,7 @@ class RateLimiter:
         self._rps = max_rps
         self._grown_s = clock()
         self._next_s = clock()
-        self._settled_s = clock()
+        self._cooled_down_s = clock()
         self._requests = 0
         self._throttled = 0
         self._waited = threading.local()
@@ -104,15 +104,15 @@ class RateLimiter:
         with self._lock:
             now = self._clock()
             self._throttled += 1
-            if now >= self._settled_s:
+            if now >= self._cooled_down_s:
                 self._grow(now)
                 self._rps = max(self._rps * DECREASE, self._max_rps * FLOOR)
-                self._settled_s = now + SETTLE_S
+                self._cooled_down_s = now + COOLDOWN_S
             pause = min(retry_after_s or 0.0, RETRY_AFTER_MAX_S)
             self._next_s = max(self._next_s, now + max(pause, 1 / self._rps))
 
     def _grow(self, now: float) -> None:
-        since = max(self._grown_s, self._settled_s)
+        since = max(self._grown_s, self._cooled_down_s)
         if now > since:
             self._rps = min(self._max_rps, self._rps + (now - since) * INCREASE_PER_S * self._max_rps)
         self._grown_s = max(now, self._grown_s)

@@ -1,4 +1,4 @@
-"""Telling users once more, from Cognito's present state: for a consumer that lost something, or is new.
+"""Reporting users once more, from Cognito's present state: for a consumer that lost something, or is new.
 
 A replay neither reads nor changes the state and takes no lease, so a running adapter is not disturbed. Its events have
 the changetype `replay` and ids of their own in every run, so that a consumer that drops known ids takes them.
@@ -33,13 +33,13 @@ _GRACE_S = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Whom to tell: the users named, or those changed since a time (milliseconds since the epoch), or everybody."""
+    """Whom to report: the users named, or those changed since a time (milliseconds since the epoch), or everybody."""
 
     usernames: tuple[str, ...] = field(default=(), repr=False)
     since_ms: int | None = None
 
     def takes(self, user: User) -> bool:
-        """Whether this user is to be told. One without dates is: nothing says that it did not change."""
+        """Whether this user is selected. One without dates is: nothing says that it did not change."""
         if self.usernames:
             return user.username in self.usernames
         changed_ms = user.modified_ms if user.modified_ms is not None else user.created_ms
@@ -83,17 +83,17 @@ class Replay:
         self._counts: Counter[Status] = Counter()
 
     def run(self, selection: Selection) -> Counter[Status]:
-        """Tell everybody of the selection once; returns how many deliveries ended how.
+        """Report everybody of the selection once; returns how many deliveries ended how.
 
         Raises:
-            CognitoError: the users can't be listed; what was told before counts.
+            CognitoError: the users can't be listed; what was sent before counts.
         """
-        told: set[str] = set()
+        sent: set[str] = set()
         try:
             for user in self._users(selection):
-                if user.username in told or not selection.takes(user):
+                if user.username in sent or not selection.takes(user):
                     continue
-                told.add(user.username)
+                sent.add(user.username)
                 self._limiter.acquire()
                 event = self._builder.build(self._detector.replay(user, self._run_id, self._now_ms))
                 while not self._courier.submit(event, timeout_s=_SLICE_S) and not self._stopping():

@@ -1,4 +1,4 @@
-"""The loop: sweep, wait, sweep again, until told to stop; and what to do about every kind of fault."""
+"""The loop: sweep, wait, sweep again, until it is time to stop; and what to do about every kind of fault."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Service:
         """One complete sweep, and every event delivered. Deletions that need a second sweep get it.
 
         Returns:
-            Whether everything is told: False when the sweep failed, was stopped, or an event stayed undelivered.
+            Whether everything was delivered: False when the sweep failed, was stopped, or an event stayed undelivered.
         """
         self._shutdown.limit_outage(ONCE_PATIENCE_S)
         try:

@@ -118,7 +118,7 @@ class Sweeper:
         #: Users who are not known in this form, while pages are full of such: examined and stored in groups.
         self._fresh: list[tuple[User, bytes]] = []
         self._fresh_since_ms = 0
-        #: Users who were shown in an older form than the one told, and the sweep that did so first.
+        #: Users who were shown in an older form than the one reported, and the sweep that did so first.
         self._outdated: dict[str, tuple[bytes, int]] = {}
 
     def sweep(self) -> Sweep:
@@ -225,7 +225,7 @@ class Sweeper:
         return changes
 
     def _was_just_overtaken(self, username: str, digest: bytes) -> bool:
-        """Whether an older form is one that lay in a page while a newer one was told: until the next sweep shows it."""
+        """Whether an older form lay in a page while a newer one was reported: until the next sweep shows it."""
         first = self._outdated.get(username)
         if first is not None and first[0] == digest and first[1] < self._sweeps:
             del self._outdated[username]

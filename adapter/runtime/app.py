@@ -67,10 +67,10 @@ _STORE_RETRY_S: Final = 2.0
 
 
 def run(settings: Settings, *, once: bool = False) -> bool:
-    """Run the adapter until it is told to stop, or with `once` for one complete sweep.
+    """Run the adapter until it is time to stop, or with `once` for one complete sweep.
 
     Returns:
-        Whether it ended well: always, unless `once` left something untold.
+        Whether it ended well: always, unless `once` left something undelivered.
 
     Raises:
         ConfigError: something that is configured can't be used.
@@ -348,16 +348,16 @@ def warn_of_loss(state_url: str) -> None:
 def _open_store(
     settings: Settings, health: Health, stop: threading.Event, standby: Standby, *, wait: bool
 ) -> Store | None:
-    """Open the state, however long it takes; None: told to stop meanwhile."""
-    told: set[Holder] = set()
+    """Open the state, however long it takes; None: asked to stop meanwhile."""
+    reported: set[Holder] = set()
     fault, fault_at = "", 0.0
 
     def waiting(holder: Holder) -> None:
         health.beat()
         health.holder = holder
         standby.begin()
-        if holder not in told:
-            told.add(holder)
+        if holder not in reported:
+            reported.add(holder)
             reason = f"another adapter ({holder}) holds it; this one takes over when that one ends"
             health.problem("state", reason)
             logger.info("Waiting for the state: %s", reason, extra={"action": Action.WAITING})
@@ -378,7 +378,7 @@ def _open_store(
                 raise
         except (StoreRefusedError, StoreUnavailableError) as error:
             # Refused after it was waited for: this adapter runs, and what it lost may come back.
-            if not wait or (isinstance(error, StoreRefusedError) and not told):
+            if not wait or (isinstance(error, StoreRefusedError) and not reported):
                 raise
             health.problem("state", str(error))
             if str(error) != fault or time.monotonic() - fault_at >= REMIND_S:

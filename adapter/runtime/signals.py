@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 #: How long stopping may take before the process is ended all the same, in seconds: a request that hangs must not keep
-#: it. Nothing is lost by that: what is not booked is in doubt, and told again with the same id.
+#: it. Nothing is lost by that: what is not confirmed is in doubt, and sent again with the same id.
 DEADLINE_S: Final = 4.5
 #: No signal has this number: the block has ended.
 _OVER: Final = 0

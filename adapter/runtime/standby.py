@@ -23,7 +23,7 @@ class Standby:
 
     Args:
         pool: what to ask.
-        health: told about it.
+        health: informed of it.
         again_s: wait after an attempt that failed, in seconds.
     """
 
