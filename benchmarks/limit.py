@@ -11,7 +11,7 @@ from benchmarks.rig import POOL
 from tests.fake_cognito.server import ACCESS_KEY
 
 
-class _Page(msgspec.Struct):
+class _UserPage(msgspec.Struct):
     Users: list[msgspec.Raw]
     PaginationToken: str | None = None
 
@@ -34,7 +34,7 @@ class Limit:
         curl.setopt(pycurl.AWS_SIGV4, f"aws:amz:{POOL.region}:cognito-idp")
         curl.setopt(pycurl.USERNAME, ACCESS_KEY)
         curl.setopt(pycurl.PASSWORD, "synthetic-secret-key")
-        self._decode = msgspec.json.Decoder(_Page).decode
+        self._decode = msgspec.json.Decoder(_UserPage).decode
 
     def list(self) -> int:
         """How many users there are."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
-class _Connection(asyncio.Protocol):
+class _SinkConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -37,7 +37,7 @@ class _Connection(asyncio.Protocol):
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Connection, "127.0.0.1", 0)
+    server = await loop.create_server(_SinkConnection, "127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)

@@ -53,7 +53,7 @@ class _Clock:
         self.ahead += seconds
 
 
-class _Recorder:
+class _CommandRecorder:
     """AWS, with the calls remembered."""
 
     def __init__(self, inner: Aws, calls: list[tuple[str, str]]) -> None:
@@ -65,7 +65,7 @@ class _Recorder:
         return self._inner.call(action, resource, region=region, **parameters)
 
     def signed_by(self, key: AccessKey) -> Aws:
-        return _Recorder(self._inner.signed_by(key), [])
+        return _CommandRecorder(self._inner.signed_by(key), [])
 
 
 class _Account:
@@ -93,7 +93,7 @@ class _Account:
             self._setups[setup]()
         self.calls = []
         edges = Edges(
-            connect=lambda profile, region: _Recorder(connect(profile, region or "eu-central-1"), self.calls),
+            connect=lambda profile, region: _CommandRecorder(connect(profile, region or "eu-central-1"), self.calls),
             clock=self.clock,
         )
         arguments = shlex.split(command.replace(POOL_ID, self.pool_id))

@@ -19,7 +19,7 @@ from demo.console import Console
 from emulator.aws import EmulatedAws
 from emulator.deployment import MIRROR, SPEC, TERRAFORM, Deployment, changes_of, forms_of, write_manifest
 from emulator.processes import Child
-from emulator.sink import Received, RecordingSink
+from emulator.sink import ReceivedEvent, RecordingSink
 from emulator.task import Task, resolve_secret, task_of
 
 SETTLERS = ("amara", "bruno", "chiyo", "dmitri", "elif", "farid")
@@ -242,7 +242,7 @@ def _change_users(scenario: Scenario) -> None:
             scenario.console.line(scenario.console.style(f"     {_peek(event)}", "dim"))
 
 
-def _hear(scenario: Scenario, user: str, kind: str, since: float, what: str) -> Received:
+def _hear(scenario: Scenario, user: str, kind: str, since: float, what: str) -> ReceivedEvent:
     """Wait for the next event, and check that it is the one that is due."""
     scenario.expected += 1
     _wait(
@@ -265,13 +265,13 @@ def _hear(scenario: Scenario, user: str, kind: str, since: float, what: str) -> 
     return event
 
 
-def _peek(event: Received) -> str:
+def _peek(event: ReceivedEvent) -> str:
     """The beginning of an event's data."""
     text = json.dumps(event.data, separators=(",", ":"))
     return text if len(text) <= _PEEK else text[: _PEEK - 1] + "…"
 
 
-def _described(event: Received) -> str:
+def _described(event: ReceivedEvent) -> str:
     changed = event.attributes.get("changed")
     parts = f" ({changed})" if changed and event["changetype"] == "updated" else ""
     return f"{event['type']:<38}{event['changetype']}{parts}"

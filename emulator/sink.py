@@ -27,7 +27,7 @@ BATCH = "application/cloudevents-batch+json"
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedEvent:
     """One CloudEvent as it arrived: `at` is the time of arrival in seconds since the epoch."""
 
     attributes: Mapping[str, Any]
@@ -40,19 +40,19 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Request:
+class SinkRequest:
     """One POST as it arrived: `headers` by their lower-case names, `status` as it was answered."""
 
     path: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    events: tuple[Received, ...]
+    events: tuple[ReceivedEvent, ...]
     status: int
     at: float
 
 
 @dataclass(frozen=True)
-class Answer:
+class SinkResponse:
     """What the sink says to a request. Status 0 closes the connection without an answer."""
 
     status: int = 204
@@ -66,11 +66,11 @@ class RecordingSink:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: list[Request] = []
-        self._events: list[Received] = []
-        self._failures: list[Answer] = []
-        self._answer: Callable[[Request], Answer] = lambda _request: Answer()
-        self._listeners: list[Callable[[Received], None]] = []
+        self._requests: list[SinkRequest] = []
+        self._events: list[ReceivedEvent] = []
+        self._failures: list[SinkResponse] = []
+        self._answer: Callable[[SinkRequest], SinkResponse] = lambda _request: SinkResponse()
+        self._listeners: list[Callable[[ReceivedEvent], None]] = []
         self.url = ""
 
     @classmethod
@@ -78,7 +78,7 @@ class RecordingSink:
     def start(cls, port: int = 0) -> Iterator[RecordingSink]:
         """Serve on 127.0.0.1 until the end of the block; port 0 picks a free one."""
         sink = cls()
-        server = _Server(("127.0.0.1", port), _handler_of(sink))
+        server = _SinkHttpServer(("127.0.0.1", port), _handler_of(sink))
         sink.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -90,13 +90,13 @@ class RecordingSink:
             thread.join()
 
     @property
-    def events(self) -> list[Received]:
+    def events(self) -> list[ReceivedEvent]:
         """Every event that was acknowledged, in order of arrival."""
         with self._lock:
             return list(self._events)
 
     @property
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[SinkRequest]:
         """Every request, refused ones too, in order of arrival."""
         with self._lock:
             return list(self._requests)
@@ -110,24 +110,24 @@ class RecordingSink:
     def fail(self, status: int = 503, times: int = 1, *, headers: Mapping[str, str] | None = None) -> None:
         """Refuse the next `times` requests with this status (0: close the connection without an answer)."""
         with self._lock:
-            self._failures += [Answer(status, headers or {})] * times
+            self._failures += [SinkResponse(status, headers or {})] * times
 
-    def answer_with(self, answer: Callable[[Request], Answer] | Answer) -> None:
+    def answer_with(self, answer: Callable[[SinkRequest], SinkResponse] | SinkResponse) -> None:
         """Decide each answer: a function of the request (whose status is 0 then), or always the same."""
         with self._lock:
-            self._answer = (lambda _request: answer) if isinstance(answer, Answer) else answer
+            self._answer = (lambda _request: answer) if isinstance(answer, SinkResponse) else answer
 
-    def on_event(self, listener: Callable[[Received], None]) -> None:
+    def on_event(self, listener: Callable[[ReceivedEvent], None]) -> None:
         """Call `listener` with each event once it is acknowledged."""
         with self._lock:
             self._listeners.append(listener)
 
-    def take(self, request: Request) -> Answer:
+    def take(self, request: SinkRequest) -> SinkResponse:
         """Record one request and decide its answer."""
         with self._lock:
             answer = self._failures.pop(0) if self._failures else self._answer(request)
             self._requests.append(
-                Request(request.path, request.headers, request.body, request.events, answer.status, request.at)
+                SinkRequest(request.path, request.headers, request.body, request.events, answer.status, request.at)
             )
             if not 200 <= answer.status < 300:
                 return answer
@@ -139,7 +139,7 @@ class RecordingSink:
         return answer
 
 
-class _Server(ThreadingHTTPServer):
+class _SinkHttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     block_on_close = False
@@ -158,16 +158,16 @@ def _handler_of(sink: RecordingSink) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(headers.get("content-length", 0)))
             now = time.time()
             try:
-                events = tuple(Received(e.get_attributes(), e.get_data(), now) for e in parse(headers, body))
+                events = tuple(ReceivedEvent(e.get_attributes(), e.get_data(), now) for e in parse(headers, body))
             except Exception as fault:  # noqa: BLE001 (the boundary: whatever the SDK says of a bad event is the answer)
-                self._send(Answer(400, body=f"not a CloudEvent: {fault}".encode()))
+                self._send(SinkResponse(400, body=f"not a CloudEvent: {fault}".encode()))
                 return
-            answer = sink.take(Request(self.path, headers, body, events, 0, now))
+            answer = sink.take(SinkRequest(self.path, headers, body, events, 0, now))
             if answer.delay_s:
                 time.sleep(answer.delay_s)
             self._send(answer)
 
-        def _send(self, answer: Answer) -> None:
+        def _send(self, answer: SinkResponse) -> None:
             if answer.status == 0:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)

@@ -33,7 +33,7 @@ _SECRET_ARN_PARTS = 7
 
 
 @dataclass(frozen=True)
-class Role:
+class AssumedRole:
     """Temporary credentials of a role."""
 
     arn: str
@@ -47,11 +47,11 @@ class Role:
         return aws.client_with(service, self.key_id, self.secret, self.token)
 
 
-def assume(aws: EmulatedAws, arn: str) -> Role:
+def assume(aws: EmulatedAws, arn: str) -> AssumedRole:
     """The credentials that ECS gets for a role of the task definition."""
     found = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="ecs-task")["Credentials"]
     expires = found["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Role(arn, found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], expires)
+    return AssumedRole(arn, found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], expires)
 
 
 def resolve_secret(client: Any, value_from: str) -> str:

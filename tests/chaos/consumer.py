@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from emulator.sink import Received
+from emulator.sink import ReceivedEvent
 
 #: A user in the form that both sides are compared in.
 Shape = dict[str, Any]
@@ -60,7 +60,7 @@ class Consumer:
         self._seen: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
-    def take(self, events: Iterable[Received]) -> None:
+    def take(self, events: Iterable[ReceivedEvent]) -> None:
         """Process events in the order in which they came."""
         with self._lock:
             for event in events:
@@ -72,7 +72,7 @@ class Consumer:
             lost = [name for name, shape in pool.items() if self.users.get(name) != shape]
             return lost, [name for name in self.users if name not in pool]
 
-    def _take(self, event: Received) -> None:
+    def _take(self, event: ReceivedEvent) -> None:
         self.arrived += 1
         key = event["source"], event["id"]
         # All that a consumer may look at must be the same whenever the id is.

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from emulator.sink import RecordingSink
 from tests.chaos.consumer import Consumer
-from tests.chaos.world import SINK_TIMEOUT_S, Changes, Sink, pool_shapes
+from tests.chaos.world import SINK_TIMEOUT_S, Changes, ChaosSink, pool_shapes
 from tests.fake_cognito import Behaviour, FakeCognito
 from tests.support.dynalite import create_table, dynalite
 
@@ -141,7 +141,7 @@ def settings(cognito: FakeCognito, sink_url: str) -> dict[str, str]:
     }
 
 
-class Run:
+class ChaosRun:
     """One run in one world. Use `run`."""
 
     def __init__(self, stack: ExitStack, figures: Figures, folder: Path) -> None:
@@ -152,7 +152,7 @@ class Run:
         server = stack.enter_context(RecordingSink.start())
         known = pool_shapes(self.cognito) if figures.initial == "baseline" else {}
         self.consumer = Consumer(known)
-        self.sink = Sink(self.consumer, random.Random(figures.seed + 1))
+        self.sink = ChaosSink(self.consumer, random.Random(figures.seed + 1))
         server.answer_with(self.sink.answer)
         self._forget = server.clear
         self.changes = Changes(self.cognito, random.Random(figures.seed + 2))
@@ -325,7 +325,7 @@ def run(
     began = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
-        world = Run(stack, Figures(seed, store, initial), folder)
+        world = ChaosRun(stack, Figures(seed, store, initial), folder)
         while world.figures.kills < kills:
             world.live()
             if world.number % 20 == 0:

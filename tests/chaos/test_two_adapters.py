@@ -15,13 +15,13 @@ from tests.chaos.consumer import Consumer
 from tests.chaos.driver import LEASE_SECONDS, AdapterProcess, settings, state_url
 from tests.chaos.world import Changes, pool_shapes
 from tests.fake_cognito import Behaviour, FakeCognito
-from tests.support import Answer, RecordingSink, Request, wait_until
+from tests.support import RecordingSink, SinkRequest, SinkResponse, wait_until
 from tests.support.dynalite import find_dynalite
 
 WAIT_SECONDS = 60.0
 
 
-class Stage:
+class TwoAdapters:
     """A pool, a sink that works, one state, and adapters that are started on it."""
 
     def __init__(self, stack: ExitStack, store: str, folder: Path) -> None:
@@ -51,24 +51,24 @@ class Stage:
             lambda: not any(self.consumer.differences(pool_shapes(self.cognito))), WAIT_SECONDS, "the consumer in step"
         )
 
-    def _take(self, request: Request) -> Answer:
+    def _take(self, request: SinkRequest) -> SinkResponse:
         self.consumer.take(request.events)
-        return Answer()
+        return SinkResponse()
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TwoAdapters]:
     if request.param == "dynamodb" and find_dynalite() is None:
         pytest.skip("dynalite is not installed: run `make tools`")
     with ExitStack() as stack:
-        yield Stage(stack, request.param, tmp_path)
+        yield TwoAdapters(stack, request.param, tmp_path)
 
 
 def _started(adapter: AdapterProcess) -> Callable[[], bool]:
     return lambda: adapter.said("started")
 
 
-def test_the_second_adapter_waits_and_takes_over_when_the_first_is_killed(stage: Stage) -> None:
+def test_the_second_adapter_waits_and_takes_over_when_the_first_is_killed(stage: TwoAdapters) -> None:
     first = stage.start()
     wait_until(_started(first), WAIT_SECONDS)
     second = stage.start()
@@ -83,7 +83,7 @@ def test_the_second_adapter_waits_and_takes_over_when_the_first_is_killed(stage:
     assert stage.consumer.contradictions == []
 
 
-def test_a_deployment_hands_over_in_order_without_a_repeated_event(stage: Stage) -> None:
+def test_a_deployment_hands_over_in_order_without_a_repeated_event(stage: TwoAdapters) -> None:
     first = stage.start()
     wait_until(_started(first), WAIT_SECONDS)
     second = stage.start()
@@ -98,7 +98,7 @@ def test_a_deployment_hands_over_in_order_without_a_repeated_event(stage: Stage)
 
 
 @pytest.mark.parametrize("stage", ["dynamodb"], indirect=True)
-def test_an_adapter_stopped_beyond_its_lease_sends_nothing_that_contradicts_its_successor(stage: Stage) -> None:
+def test_an_adapter_stopped_beyond_its_lease_sends_nothing_that_contradicts_its_successor(stage: TwoAdapters) -> None:
     first = stage.start()
     wait_until(_started(first), WAIT_SECONDS)
     stage.in_step()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from emulator.sink import Answer, Request
+from emulator.sink import SinkRequest, SinkResponse
 from tests.chaos.consumer import Consumer, Shape, shape_of_pool
 from tests.fake_cognito import FakeCognito
 
@@ -87,7 +87,7 @@ class Changes:
 
 
 @dataclass
-class Sink:
+class ChaosSink:
     """How the sink answers: one call of five fails, in every way there is, with or without having taken the events."""
 
     consumer: Consumer
@@ -99,7 +99,7 @@ class Sink:
     failures: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: SinkRequest) -> SinkResponse:
         """Decide the answer to one request."""
         with self._lock:
             self.requests += 1
@@ -115,15 +115,15 @@ class Sink:
         return answer
 
     @staticmethod
-    def _outcome(draw: float) -> Answer:
+    def _outcome(draw: float) -> SinkResponse:
         for limit, answer in (
-            (0.80, Answer()),
-            (0.85, Answer(503)),
-            (0.88, Answer(500, body=b"no")),
-            (0.90, Answer(429, {"Retry-After": "0"})),
-            (0.91, Answer(400)),
-            (0.96, Answer(0)),
-            (1.00, Answer(0, delay_s=_HANG_S)),
+            (0.80, SinkResponse()),
+            (0.85, SinkResponse(503)),
+            (0.88, SinkResponse(500, body=b"no")),
+            (0.90, SinkResponse(429, {"Retry-After": "0"})),
+            (0.91, SinkResponse(400)),
+            (0.96, SinkResponse(0)),
+            (1.00, SinkResponse(0, delay_s=_HANG_S)),
         ):
             if draw < limit:
                 return answer

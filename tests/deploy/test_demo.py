@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-class Run:
+class DemoRun:
     """A demo in its own session, as under a terminal: what it has said so far, and all processes that it has begun."""
 
     def __init__(self) -> None:
@@ -64,9 +64,9 @@ class Run:
 
 
 @contextmanager
-def demo() -> Iterator[Run]:
+def demo() -> Iterator[DemoRun]:
     before = set((ROOT / ".demo").glob("run-*"))
-    run = Run()
+    run = DemoRun()
     try:
         yield run
     finally:
@@ -102,7 +102,7 @@ def _alive(process_id: int) -> bool:
         return False
 
 
-def _all_ended(run: Run) -> bool:
+def _all_ended(run: DemoRun) -> bool:
     return not any(_alive(process_id) for process_id in run.seen)
 
 

@@ -26,7 +26,7 @@ UNPROTECTED = {"dynamodb": {"deletionProtection": False}}
 
 
 @dataclass(frozen=True)
-class World:
+class DeployedWorld:
     """What was there before, and what was deployed."""
 
     aws: EmulatedAws
@@ -88,7 +88,7 @@ def _documents(aws: EmulatedAws, pools: dict[str, str], secret: str) -> list[dic
 
 
 @pytest.fixture(scope="module")
-def world(needs_provider: None) -> Iterator[World]:
+def world(needs_provider: None) -> Iterator[DeployedWorld]:
     home = ROOT / ".demo"
     home.mkdir(exist_ok=True)
     with (
@@ -102,22 +102,22 @@ def world(needs_provider: None) -> Iterator[World]:
         file = Path(name) / "source.yaml"
         file.write_text(manifest(*_documents(aws, pools, secret)))
         deployment = Deployment(Path(name) / "deployment", aws, file)
-        yield World(aws, deployment, deployment.deploy(), pools, secret)
+        yield DeployedWorld(aws, deployment, deployment.deploy(), pools, secret)
 
 
-def test_a_second_plan_changes_nothing(world: World) -> None:
+def test_a_second_plan_changes_nothing(world: DeployedWorld) -> None:
     for _, plan in world.deployment.plan("second"):
         changes = {each["address"]: each["change"]["actions"] for each in plan.get("resource_changes", [])}
         assert {address: actions for address, actions in changes.items() if actions != ["no-op"]} == {}
 
 
-def test_users_are_made_only_where_a_key_is(world: World) -> None:
+def test_users_are_made_only_where_a_key_is(world: DeployedWorld) -> None:
     users = world.aws.client("iam").list_users(PathPrefix="/cognito-source/")["Users"]
     assert {each["UserName"] for each in users} == {"identity-minted-eu-central-1", "identity-managed-eu-central-1"}
 
 
 @pytest.mark.parametrize("name", ["minted", "managed"])
-def test_the_key_in_the_secret_lists_the_users_of_its_pool(world: World, name: str) -> None:
+def test_the_key_in_the_secret_lists_the_users_of_its_pool(world: DeployedWorld, name: str) -> None:
     reader = assume(world.aws, world.definition(name)["executionRoleArn"]).client(world.aws, "secretsmanager")
     arn = world.outputs[f"{name}-secret-arn"]
     key, secret = (resolve_secret(reader, f"{arn}:{each}::") for each in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
@@ -125,7 +125,7 @@ def test_the_key_in_the_secret_lists_the_users_of_its_pool(world: World, name: s
     assert world.aws.client_with("cognito-idp", key, secret).list_users(UserPoolId=pool_id)["Users"] == []
 
 
-def test_every_secret_of_a_task_can_be_read_by_its_execution_role(world: World) -> None:
+def test_every_secret_of_a_task_can_be_read_by_its_execution_role(world: DeployedWorld) -> None:
     for name in world.pools:
         with task_of(world.aws, world.outputs[f"{name}-task-definition-arn"]) as task:
             has_key = "AWS_SECRET_ACCESS_KEY" in task.environment
@@ -133,13 +133,13 @@ def test_every_secret_of_a_task_can_be_read_by_its_execution_role(world: World) 
             assert ("DELIVERY_HEADERS" in task.environment) == (name == "managed")
 
 
-def test_without_a_user_the_task_role_lists_the_users_itself(world: World) -> None:
+def test_without_a_user_the_task_role_lists_the_users_itself(world: DeployedWorld) -> None:
     role = assume(world.aws, world.definition("own")["taskRoleArn"])
     pool_id = world.pools["own"].rpartition("/")[2]
     assert role.client(world.aws, "cognito-idp").list_users(UserPoolId=pool_id)["Users"] == []
 
 
-def test_task_roles_may_send_to_their_own_sinks(world: World) -> None:
+def test_task_roles_may_send_to_their_own_sinks(world: DeployedWorld) -> None:
     role = assume(world.aws, world.definition("managed")["taskRoleArn"])
     bus = world.variables("managed")["K_SINK"]
     entry = {"EventBusName": bus, "Source": "a", "DetailType": "b", "Detail": "{}"}
@@ -154,7 +154,7 @@ def test_task_roles_may_send_to_their_own_sinks(world: World) -> None:
     ]
 
 
-def test_one_key_encrypts_secrets_logs_tables_queues_and_alarms(world: World) -> None:
+def test_one_key_encrypts_secrets_logs_tables_queues_and_alarms(world: DeployedWorld) -> None:
     key, aws = world.outputs["key-arn"], world.aws
     table = aws.client("dynamodb").describe_table(TableName="identity-minted")["Table"]
     assert table["SSEDescription"]["KMSMasterKeyArn"] == key
@@ -170,7 +170,7 @@ def test_one_key_encrypts_secrets_logs_tables_queues_and_alarms(world: World) ->
     assert topic["Attributes"]["KmsMasterKeyId"] == key
 
 
-def test_the_private_network_has_its_endpoints_and_no_public_address(world: World) -> None:
+def test_the_private_network_has_its_endpoints_and_no_public_address(world: DeployedWorld) -> None:
     services = world.aws.client("ecs").describe_services(
         cluster="identity", services=["identity-managed", "identity-minted"]
     )["services"]
@@ -181,7 +181,7 @@ def test_the_private_network_has_its_endpoints_and_no_public_address(world: Worl
     assert len(endpoints) == 10
 
 
-def test_destroy_leaves_only_what_was_there_before(world: World) -> None:
+def test_destroy_leaves_only_what_was_there_before(world: DeployedWorld) -> None:
     world.deployment.destroy()
     assert world.deployment.resources() == []
     aws = world.aws

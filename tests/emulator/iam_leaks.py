@@ -108,7 +108,7 @@ class Records(logging.Handler):
         self.text += f"{record.getMessage()} {record.args!r} {record.exc_info!r}\n"
 
 
-class Network:
+class HostileNetwork:
     """Stands between boto3 and the emulator: learns secrets as they pass, and answers one request in an evil way."""
 
     def __init__(self) -> None:
@@ -142,10 +142,10 @@ class Network:
             "empty": (200, "{}"),
         }[self.way]
         headers: Any = {"content-type": "application/x-amz-json-1.1", "x-amzn-requestid": "0"}
-        return AWSResponse(request.url, status, headers, _Body(text.encode()))
+        return AWSResponse(request.url, status, headers, _UnreadBody(text.encode()))
 
 
-class _Body:
+class _UnreadBody:
     """What AWSResponse reads from."""
 
     def __init__(self, content: bytes) -> None:

@@ -40,7 +40,7 @@ class FakeClock:
 
 
 @dataclass
-class Fault:
+class CallFault:
     """What call number `at` (from 0) does instead: fail with `code`, after the work was done if `too_late`."""
 
     at: int
@@ -54,7 +54,7 @@ class WatchedAws:
 
     inner: Aws
     calls: list[tuple[str, str]] = field(default_factory=list)
-    fault: Fault | None = None
+    fault: CallFault | None = None
     before: Callable[[str], None] = lambda _: None
 
     def call(self, action: str, resource: str, /, region: str | None = None, **parameters: Any) -> dict[str, Any]:
@@ -89,14 +89,14 @@ _HOLDERS: dict[AccessKey, Aws] = {}
 
 
 @dataclass
-class World:
+class IamWorld:
     """An emulated account and the commands."""
 
     aws: EmulatedAws
     pool: str
     clock: FakeClock = field(default_factory=FakeClock)
     calls: list[tuple[str, str]] = field(default_factory=list)
-    fault: Fault | None = None
+    fault: CallFault | None = None
     before: Callable[[str], None] = lambda _: None
 
     def run(self, *arguments: str, ok: bool = True, text: str | None = None) -> Result:
@@ -189,11 +189,11 @@ class World:
 
 
 @pytest.fixture
-def world(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[IamWorld]:
     """An account with one pool, IAM enforced, and its administrator running the commands."""
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
-    made = World(aws, aws.create_pool())
+    made = IamWorld(aws, aws.create_pool())
     aws.enforce_iam(on=True)
     yield made
     aws.enforce_iam(on=False)

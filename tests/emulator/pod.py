@@ -104,7 +104,7 @@ def image_variables() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Network:
+class PodNetwork:
     """Where a pod's fixed ports are, and what it takes to put them there."""
 
     health: int = 8080
@@ -112,14 +112,14 @@ class Network:
     moved: tuple[Entry, ...] = field(default=())
 
 
-def in_own_network(body: Callable[[Network], T]) -> T:
+def in_own_network(body: Callable[[PodNetwork], T]) -> T:
     """Run a test in a thread whose sockets and children are in a network of their own, where that can be had."""
     if not _ISOLATED:
         health, metrics = (free_port() for _ in range(2))
         moved = (("HEALTH_ADDRESS", f"127.0.0.1:{health}"), ("METRICS_PROMETHEUS_PORT", str(metrics)))
-        return body(Network(health, metrics, moved))
+        return body(PodNetwork(health, metrics, moved))
     with ThreadPoolExecutor(1, initializer=_leave_the_network) as thread:
-        return thread.submit(body, Network()).result()
+        return thread.submit(body, PodNetwork()).result()
 
 
 def _leave_the_network() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from emulator.aws import EmulatedAws
 from tests.emulator.process import Adapter, Users, adapter, probe, settings
-from tests.support import Answer, Received, RecordingSink, wait_until
+from tests.support import ReceivedEvent, RecordingSink, SinkResponse, wait_until
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def users(aws: EmulatedAws) -> Users:
     return Users(aws)
 
 
-def arrived(sink: RecordingSink, count: int) -> list[Received]:
+def arrived(sink: RecordingSink, count: int) -> list[ReceivedEvent]:
     """Wait for this many events; more than that are as wrong as fewer."""
     events = wait_until(lambda: sink.events if len(sink.events) >= count else [], what=f"{count} events")
     assert len(events) == count, events
     return events
 
 
-def told(events: list[Received]) -> list[tuple[str, str]]:
+def told(events: list[ReceivedEvent]) -> list[tuple[str, str]]:
     return [(event["changetype"], event["partitionkey"]) for event in events]
 
 
@@ -163,11 +163,11 @@ def test_a_crash_before_the_answer_was_stored_repeats_the_event_with_its_id(
     environment = settings(aws, users.arn, sink.url, DELIVERY_RETRY="0")
     with adapter(environment, tmp_path) as running:
         running.wait_for("baseline_done")
-        sink.answer_with(Answer(204, delay_s=5))
+        sink.answer_with(SinkResponse(204, delay_s=5))
         users.create("bob")
         wait_until(lambda: sink.requests or sink.events)
         running.kill()
-    sink.answer_with(Answer(204))
+    sink.answer_with(SinkResponse(204))
     with adapter(environment, tmp_path):
         wait_until(lambda: len(sink.events) >= 2)
     first, second = sink.events[:2]
@@ -181,12 +181,12 @@ def test_a_user_deleted_after_a_crash_hid_its_event_is_still_reported_as_deleted
     environment = settings(aws, users.arn, sink.url, DELIVERY_RETRY="0")
     with adapter(environment, tmp_path) as running:
         running.wait_for("baseline_done")
-        sink.answer_with(Answer(204, delay_s=5))
+        sink.answer_with(SinkResponse(204, delay_s=5))
         users.create("bob")
         wait_until(lambda: sink.requests)
         running.kill()
     users.delete("bob")
-    sink.answer_with(Answer(204))
+    sink.answer_with(SinkResponse(204))
     with adapter(environment, tmp_path):
         wait_until(lambda: told(sink.events)[-1:] == [("deleted", "bob")])
 
@@ -319,7 +319,7 @@ def test_sigterm_ends_it_with_exit_code_0_without_waiting_for_the_sink(
 ) -> None:
     with adapter(settings(aws, users.arn, sink.url), tmp_path) as running:
         running.wait_for("baseline_done")
-        sink.answer_with(Answer(204, delay_s=120))
+        sink.answer_with(SinkResponse(204, delay_s=120))
         users.create("bob")
         wait_until(lambda: sink.requests)
         assert running.terminate() == 0  # long before the sink answers

@@ -26,7 +26,7 @@ def enforced(aws: EmulatedAws) -> Iterator[EmulatedAws]:
     aws.enforce_iam(on=False)
 
 
-class Reader:
+class OutputReader:
     """An IAM user that may list one pool, and the secret that holds its key."""
 
     def __init__(self, aws: EmulatedAws, pool_arn: str) -> None:
@@ -58,7 +58,9 @@ class Reader:
         self.iam.update_access_key(UserName="reader", AccessKeyId=self.key["AccessKeyId"], Status="Active")
 
 
-def environment(aws: EmulatedAws, users: Users, sink: RecordingSink, reader: Reader, folder: Path) -> dict[str, str]:
+def environment(
+    aws: EmulatedAws, users: Users, sink: RecordingSink, reader: OutputReader, folder: Path
+) -> dict[str, str]:
     """The key of the pool in the environment, that of everything else in a profile, as a task role would be."""
     own = settings(aws, users.arn, sink.url)
     profile = folder / "credentials"
@@ -83,7 +85,7 @@ def test_a_rotated_key_needs_no_restart_and_fails_no_sweep(
     enforced: EmulatedAws, sink: RecordingSink, tmp_path: Path
 ) -> None:
     users = Users(enforced)
-    reader = Reader(enforced, users.arn)
+    reader = OutputReader(enforced, users.arn)
     made = environment(enforced, users, sink, reader, tmp_path)
     enforced.enforce_iam(on=True)
     with adapter(made, tmp_path) as running:
@@ -102,7 +104,7 @@ def test_an_inactive_key_is_told_once_and_forgiven_when_it_works_again(
     enforced: EmulatedAws, sink: RecordingSink, tmp_path: Path
 ) -> None:
     users = Users(enforced)
-    reader = Reader(enforced, users.arn)
+    reader = OutputReader(enforced, users.arn)
     made = environment(enforced, users, sink, reader, tmp_path)
     enforced.enforce_iam(on=True)
     with adapter(made, tmp_path) as running:
@@ -120,7 +122,7 @@ def test_a_secret_that_cannot_be_read_for_a_while_is_read_later(
     enforced: EmulatedAws, sink: RecordingSink, tmp_path: Path
 ) -> None:
     users = Users(enforced)
-    reader = Reader(enforced, users.arn)
+    reader = OutputReader(enforced, users.arn)
     made = environment(enforced, users, sink, reader, tmp_path)
     enforced.enforce_iam(on=True)
     with adapter(made, tmp_path) as running:
@@ -138,7 +140,7 @@ def test_a_secret_that_cannot_be_read_for_a_while_is_read_later(
 
 def test_the_secret_alone_is_enough(enforced: EmulatedAws, sink: RecordingSink, tmp_path: Path) -> None:
     users = Users(enforced)
-    reader = Reader(enforced, users.arn)
+    reader = OutputReader(enforced, users.arn)
     made = environment(enforced, users, sink, reader, tmp_path)
     del made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]
     enforced.enforce_iam(on=True)

@@ -12,7 +12,7 @@ import pytest
 from emulator.aws import EmulatedAws
 from emulator.task import free_port
 from tests.emulator.process import Adapter, Users, adapter, probe, settings
-from tests.support import Answer, RecordingSink, wait_until
+from tests.support import RecordingSink, SinkResponse, wait_until
 from tests.support.dynalite import create_table
 
 
@@ -69,11 +69,11 @@ def test_a_killed_adapter_is_replaced_after_its_lease_and_ids_stay(
         # Healthy while it waits: a rolling update ends the first one only then.
         wait_until(lambda: probe(port, "/health")[0] == 204)
         assert probe(port, "/ready")[0] == 503
-        sink.answer_with(Answer(204, delay_s=3))
+        sink.answer_with(SinkResponse(204, delay_s=3))
         users.create("bob")
         wait_until(lambda: sink.requests)
         first.kill()
-        sink.answer_with(Answer(204))
+        sink.answer_with(SinkResponse(204))
         second.wait_for("started")
         wait_until(lambda: len(sink.events) >= 2)
     assert set(told(sink)) == {("created", "bob")}

@@ -28,7 +28,7 @@ BLOCKS = {
 }
 
 
-class Reader:
+class DocumentReader:
     """Somebody who types what the documents say, in a folder of their own."""
 
     def __init__(self, aws: EmulatedAws, sink: RecordingSink, folder: Path) -> None:
@@ -87,12 +87,12 @@ class Reader:
 
 
 @pytest.fixture
-def reader(aws: EmulatedAws, tmp_path: Path) -> Iterator[Reader]:
+def reader(aws: EmulatedAws, tmp_path: Path) -> Iterator[DocumentReader]:
     with RecordingSink.start() as sink:
-        yield Reader(aws, sink, tmp_path)
+        yield DocumentReader(aws, sink, tmp_path)
 
 
-def test_a_reader_of_the_documents_can_run_what_they_show(reader: Reader, aws: EmulatedAws) -> None:
+def test_a_reader_of_the_documents_can_run_what_they_show(reader: DocumentReader, aws: EmulatedAws) -> None:
     user = {"UserPoolId": reader.arn.rpartition("/")[2], "Username": "amara"}
     aws.client("cognito-idp").admin_create_user(**user)
     pool = {"ARN": reader.arn, "K_SINK": reader.sink.url}

@@ -19,7 +19,7 @@ from typing import Any
 
 from emulator.aws import EmulatedAws
 from tests.emulator.process import ROOT, Users, adapter, settings
-from tests.support import Answer, RecordingSink, Request, wait_until
+from tests.support import RecordingSink, SinkRequest, SinkResponse, wait_until
 
 FOLDER = ROOT / "examples" / "receiver"
 
@@ -45,7 +45,7 @@ class Receiver:
         self.process.kill()
         self.process.wait(10)
 
-    def forward(self, request: Request) -> int:
+    def forward(self, request: SinkRequest) -> int:
         """Hand a request on as it came; 0: nobody answered."""
         with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)) as connection:
             try:
@@ -84,15 +84,15 @@ class Road:
         self._lock = threading.Lock()
         self._count = itertools.count(1)
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: SinkRequest) -> SinkResponse:
         receiver = self.receiver
         status = receiver.forward(request) if receiver is not None else 0
         with self._lock:
             self.refused += not 200 <= status < 300
             if status == 204 and next(self._count) % 3 == 0:
                 self.lost += 1
-                return Answer(0)
-        return Answer(status)
+                return SinkResponse(0)
+        return SinkResponse(status)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from iam.secret import version_id
-from tests.emulator.iam_world import NAME, Fault, World, world
+from tests.emulator.iam_world import NAME, CallFault, IamWorld, world
 
 __all__ = ["world"]
 
@@ -21,12 +21,12 @@ ANOTHER_RUN = "another run, or a person, has just made the key"
 
 
 @pytest.fixture
-def user(world: World) -> World:
+def user(world: IamWorld) -> IamWorld:
     world.bootstrap()
     return world
 
 
-def meanwhile(world: World, before: str, *command: str) -> list[str]:
+def meanwhile(world: IamWorld, before: str, *command: str) -> list[str]:
     """Do another run right before the next call of this action; what that run prints is told."""
     told: list[str] = []
 
@@ -41,7 +41,7 @@ def meanwhile(world: World, before: str, *command: str) -> list[str]:
     return told
 
 
-def settled(world: World) -> None:
+def settled(world: IamWorld) -> None:
     """After all, one key that works; a run of the same command has nothing against it."""
     world.clock.slept += 3_600
     world.run("rotate", NAME)
@@ -49,13 +49,13 @@ def settled(world: World) -> None:
     assert list(world.key_states()) == [world.secret().key_id]
 
 
-def move_label(world: World, to: str, away_from: str) -> None:
+def move_label(world: IamWorld, to: str, away_from: str) -> None:
     world.client("secretsmanager").update_secret_version_stage(
         SecretId=SECRET, VersionStage="AWSCURRENT", MoveToVersionId=to, RemoveFromVersionId=away_from
     )
 
 
-def test_a_rotation_during_another_leaves_the_other_s_new_key_alone_and_says_so(user: World) -> None:
+def test_a_rotation_during_another_leaves_the_other_s_new_key_alone_and_says_so(user: IamWorld) -> None:
     old = user.secret()
     told = meanwhile(user, "secretsmanager:PutSecretValue", "rotate", NAME)
     user.run("rotate", NAME)
@@ -65,7 +65,7 @@ def test_a_rotation_during_another_leaves_the_other_s_new_key_alone_and_says_so(
     settled(user)
 
 
-def test_a_rotation_that_another_one_overtakes_keeps_the_other_s_key(user: World) -> None:
+def test_a_rotation_that_another_one_overtakes_keeps_the_other_s_key(user: IamWorld) -> None:
     meanwhile(user, "iam:CreateAccessKey", "rotate", NAME)
     late = user.run("rotate", NAME, ok=False)
     assert late.exit_code == 1
@@ -75,7 +75,7 @@ def test_a_rotation_that_another_one_overtakes_keeps_the_other_s_key(user: World
 
 
 @pytest.mark.parametrize("action", ["iam:CreateAccessKey", "secretsmanager:PutSecretValue"])
-def test_of_two_first_keys_made_at_once_one_stays(world: World, action: str) -> None:
+def test_of_two_first_keys_made_at_once_one_stays(world: IamWorld, action: str) -> None:
     bootstrap = ("bootstrap", world.pool, "--name", NAME)
     told = meanwhile(world, action, *bootstrap)
     first = world.run(*bootstrap, ok=False)
@@ -86,7 +86,7 @@ def test_of_two_first_keys_made_at_once_one_stays(world: World, action: str) -> 
 
 
 @pytest.mark.parametrize("action", ["iam:CreatePolicy", "iam:CreateUser", "secretsmanager:CreateSecret"])
-def test_what_another_bootstrap_has_just_made_is_said_to_be_another_run_s(world: World, action: str) -> None:
+def test_what_another_bootstrap_has_just_made_is_said_to_be_another_run_s(world: IamWorld, action: str) -> None:
     bootstrap = ("bootstrap", world.pool, "--name", NAME)
     meanwhile(world, action, *bootstrap)
     late = world.run(*bootstrap, ok=False)
@@ -97,7 +97,7 @@ def test_what_another_bootstrap_has_just_made_is_said_to_be_another_run_s(world:
 
 
 @pytest.mark.parametrize("command", ["rotate", "bootstrap"])
-def test_a_new_key_that_a_person_made_is_not_deleted(user: World, command: str) -> None:
+def test_a_new_key_that_a_person_made_is_not_deleted(user: IamWorld, command: str) -> None:
     if command == "bootstrap":
         user.client("iam").update_access_key(UserName=NAME, AccessKeyId=user.secret().key_id, Status="Inactive")
     made = user.client("iam").create_access_key(UserName=NAME)["AccessKey"]["AccessKeyId"]
@@ -111,18 +111,18 @@ def test_a_new_key_that_a_person_made_is_not_deleted(user: World, command: str) 
     settled(user)
 
 
-def test_a_key_whose_last_use_can_not_be_seen_is_not_deleted(user: World) -> None:
+def test_a_key_whose_last_use_can_not_be_seen_is_not_deleted(user: IamWorld) -> None:
     made = user.client("iam").create_access_key(UserName=NAME)["AccessKey"]["AccessKeyId"]
     user.clock.slept = 3_600
     user.run("rotate", NAME, "--check", ok=False)
-    user.fault = Fault([action for action, _ in user.calls].index("iam:GetAccessKeyLastUsed"), "AccessDenied")
+    user.fault = CallFault([action for action, _ in user.calls].index("iam:GetAccessKeyLastUsed"), "AccessDenied")
     refused = user.run("rotate", NAME, ok=False)
     assert refused.exit_code == 2
     assert "its last use can't be seen (iam:GetAccessKeyLastUsed: AccessDenied)" in refused.stderr
     assert made in user.key_states()
 
 
-def test_a_key_that_a_person_makes_while_the_answer_to_ours_is_lost_is_not_taken_for_ours(world: World) -> None:
+def test_a_key_that_a_person_makes_while_the_answer_to_ours_is_lost_is_not_taken_for_ours(world: IamWorld) -> None:
     """Nothing new of ours is there: the other key is stored by its own run while this one waits."""
     world.bootstrap()
     old = world.secret()
@@ -140,13 +140,13 @@ def test_a_key_that_a_person_makes_while_the_answer_to_ours_is_lost_is_not_taken
         )
 
     world.before, world.clock.during_sleep = other_run, stores
-    world.fault = Fault(at_creation(world), "ReadTimeoutError")
+    world.fault = CallFault(at_creation(world), "ReadTimeoutError")
     world.run("rotate", NAME, ok=False)
     assert made[0] in world.key_states()
     assert world.key_states()[old.key_id] == "Active"
 
 
-def at_creation(world: World) -> int:
+def at_creation(world: IamWorld) -> int:
     """The number of the call that makes a key, in a rotation of this world."""
     found: list[int] = []
     before = world.before
@@ -162,7 +162,7 @@ def at_creation(world: World) -> int:
     return found[0]
 
 
-def test_a_label_that_somebody_moves_before_the_new_key_is_current_is_left(user: World) -> None:
+def test_a_label_that_somebody_moves_before_the_new_key_is_current_is_left(user: IamWorld) -> None:
     moved = "elsewhere-" * 4
 
     def move(action: str) -> None:
@@ -179,7 +179,7 @@ def test_a_label_that_somebody_moves_before_the_new_key_is_current_is_left(user:
     assert "AWSCURRENT" in user.stages()[moved]
 
 
-def test_a_key_that_somebody_makes_current_again_during_the_grace_period_is_kept(user: World) -> None:
+def test_a_key_that_somebody_makes_current_again_during_the_grace_period_is_kept(user: IamWorld) -> None:
     old = user.secret()
 
     def roll_back(seconds: float) -> None:
@@ -197,7 +197,7 @@ def test_a_key_that_somebody_makes_current_again_during_the_grace_period_is_kept
 
 
 @pytest.mark.parametrize("command", ["bootstrap", "rotate"])
-def test_a_run_that_is_interrupted_before_the_key_is_stored_takes_the_key_back(world: World, command: str) -> None:
+def test_a_run_that_is_interrupted_before_the_key_is_stored_takes_the_key_back(world: IamWorld, command: str) -> None:
     if command == "rotate":
         world.bootstrap()
     before = set(world.key_states()) if command == "rotate" else set()
@@ -212,7 +212,7 @@ def test_a_run_that_is_interrupted_before_the_key_is_stored_takes_the_key_back(w
     assert set(world.key_states()) == before
 
 
-def test_two_mints_at_once_leave_a_secret_with_a_working_key(world: World) -> None:
+def test_two_mints_at_once_leave_a_secret_with_a_working_key(world: IamWorld) -> None:
     world.client("iam").create_user(UserName=NAME)
     world.client("secretsmanager").create_secret(Name=SECRET)
     document = world.run("policy", world.pool).stdout
@@ -227,7 +227,7 @@ def test_two_mints_at_once_leave_a_secret_with_a_working_key(world: World) -> No
     assert list(world.key_states()) == [world.secret().key_id]
 
 
-def test_a_process_that_is_told_to_stop_ends_as_an_interrupted_one(user: World) -> None:
+def test_a_process_that_is_told_to_stop_ends_as_an_interrupted_one(user: IamWorld) -> None:
     """As `docker stop` and schedulers end it: in the grace period, where it waits for minutes."""
     environment = {"PATH": os.environ["PATH"], **user.aws.environment()}
     command = [sys.executable, "-m", "iam", "rotate", NAME, "--grace", "1h"]

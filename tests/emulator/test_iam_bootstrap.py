@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.iam_world import NAME, World, world
+from tests.emulator.iam_world import NAME, IamWorld, world
 
 __all__ = ["world"]
 
 
-def test_one_command_makes_a_working_key_that_nobody_sees(world: World) -> None:
+def test_one_command_makes_a_working_key_that_nobody_sees(world: IamWorld) -> None:
     done = world.bootstrap()
     key = world.secret()
     assert world.key_states() == {key.key_id: "Active"}
@@ -21,7 +21,7 @@ def test_one_command_makes_a_working_key_that_nobody_sees(world: World) -> None:
     assert key.key_id in done.stdout
 
 
-def test_a_second_run_changes_nothing(world: World) -> None:
+def test_a_second_run_changes_nothing(world: IamWorld) -> None:
     world.bootstrap()
     before = world.snapshot()
     again = world.bootstrap()
@@ -42,7 +42,7 @@ def test_a_second_run_changes_nothing(world: World) -> None:
     }
 
 
-def test_a_dry_run_prints_the_steps_and_changes_nothing(world: World) -> None:
+def test_a_dry_run_prints_the_steps_and_changes_nothing(world: IamWorld) -> None:
     before = world.snapshot()
     printed = world.bootstrap("--dry-run")
     assert world.snapshot() == before
@@ -51,14 +51,14 @@ def test_a_dry_run_prints_the_steps_and_changes_nothing(world: World) -> None:
     assert promised == [line[2:] for line in done.stderr.splitlines() if line.startswith("- ")]
 
 
-def test_a_dry_run_in_json_names_the_permission_of_each_step(world: World) -> None:
+def test_a_dry_run_in_json_names_the_permission_of_each_step(world: IamWorld) -> None:
     plan = json.loads(world.bootstrap("--dry-run", "--output", "json").stdout)
     needs = {need["action"]: need["resource"] for step in plan["steps"] for need in step["needs"]}
     assert needs["iam:CreateUser"] == f"arn:aws:iam::{world.aws.account}:user/cognito-source/{NAME}"
     assert needs["secretsmanager:PutSecretValue"].endswith(f":secret:cognito-source/{NAME}-??????")
 
 
-def test_the_result_can_be_pasted_into_the_manifest(world: World, tmp_path: Path) -> None:
+def test_the_result_can_be_pasted_into_the_manifest(world: IamWorld, tmp_path: Path) -> None:
     from adapter.manifest import load
 
     pasted = world.bootstrap().stdout.partition("\n\n")[2]
@@ -71,7 +71,7 @@ def test_the_result_can_be_pasted_into_the_manifest(world: World, tmp_path: Path
     assert source.spec.credentials.secret_arn == json.loads(world.bootstrap("--output", "json").stdout)["secret"]
 
 
-def test_the_pools_of_a_manifest_are_taken(world: World, tmp_path: Path) -> None:
+def test_the_pools_of_a_manifest_are_taken(world: IamWorld, tmp_path: Path) -> None:
     manifest = tmp_path / "source.yaml"
     manifest.write_text(
         "apiVersion: sources.triggermesh.io/v1alpha1\nkind: AWSCognitoUserPoolSource\nmetadata: {name: users}\n"
@@ -82,7 +82,7 @@ def test_the_pools_of_a_manifest_are_taken(world: World, tmp_path: Path) -> None
     assert result["user"].endswith(f":user/cognito-source/cognito-source-{world.pool.rpartition('/')[2]}")
 
 
-def test_pools_of_several_regions_share_one_key(world: World) -> None:
+def test_pools_of_several_regions_share_one_key(world: IamWorld) -> None:
     other = world.aws.create_pool("other", "us-west-2")
     foreign = world.aws.create_pool("foreign", "us-west-2")
     world.run("bootstrap", world.pool, other, "--name", NAME)
@@ -90,7 +90,7 @@ def test_pools_of_several_regions_share_one_key(world: World) -> None:
     assert [world.works(key, pool) for pool in (world.pool, other, foreign)] == [True, True, False]
 
 
-def test_another_partition_is_served_from_end_to_end(world: World) -> None:
+def test_another_partition_is_served_from_end_to_end(world: IamWorld) -> None:
     pool = world.aws.create_pool("pool", "us-gov-west-1")
     result = json.loads(world.run("bootstrap", pool, "--name", NAME, "--output", "json").stdout)
     for arn in (result["user"], result["secret"], *result["policies"], *result["pools"]):
@@ -100,14 +100,14 @@ def test_another_partition_is_served_from_end_to_end(world: World) -> None:
     assert world.run("revoke", NAME, "--yes", "--region", "us-gov-west-1").exit_code == 0
 
 
-def test_the_plan_for_a_partition_names_only_that_partition(world: World) -> None:
+def test_the_plan_for_a_partition_names_only_that_partition(world: IamWorld) -> None:
     pool = f"arn:aws-cn:cognito-idp:cn-north-1:{world.aws.account}:userpool/cn-north-1_AbCdEfGhI"
     printed = world.run("bootstrap", pool, "--name", NAME, "--dry-run", "--output", "json").stdout
     assert "arn:aws-cn:iam::" in printed
     assert "arn:aws:" not in printed
 
 
-def test_a_pool_that_joins_later_is_added_to_the_policy(world: World) -> None:
+def test_a_pool_that_joins_later_is_added_to_the_policy(world: IamWorld) -> None:
     world.bootstrap()
     key = world.secret()
     other = world.aws.create_pool("other")
@@ -116,7 +116,7 @@ def test_a_pool_that_joins_later_is_added_to_the_policy(world: World) -> None:
     assert world.works(key, other)
 
 
-def test_a_pool_that_leaves_is_taken_out_of_the_policy(world: World) -> None:
+def test_a_pool_that_leaves_is_taken_out_of_the_policy(world: IamWorld) -> None:
     other = world.aws.create_pool("other")
     world.run("bootstrap", world.pool, other, "--name", NAME)
     world.bootstrap()
@@ -124,7 +124,7 @@ def test_a_pool_that_leaves_is_taken_out_of_the_policy(world: World) -> None:
     assert not world.works(world.secret(), other)
 
 
-def test_a_policy_that_was_changed_many_times_makes_room_for_its_next_version(world: World) -> None:
+def test_a_policy_that_was_changed_many_times_makes_room_for_its_next_version(world: IamWorld) -> None:
     other = world.aws.create_pool("other")
     for number in range(8):
         world.run("bootstrap", world.pool, *([other] if number % 2 else []), "--name", NAME)
@@ -133,7 +133,7 @@ def test_a_policy_that_was_changed_many_times_makes_room_for_its_next_version(wo
     assert len(world.client("iam").list_policy_versions(PolicyArn=arn)["Versions"]) <= 5
 
 
-def test_hundreds_of_pools_are_granted_by_several_policies_and_shrink_again(world: World) -> None:
+def test_hundreds_of_pools_are_granted_by_several_policies_and_shrink_again(world: IamWorld) -> None:
     ids = [f"eu-central-1_{number:09}" for number in range(300)]
     arns = [f"arn:aws:cognito-idp:eu-central-1:{world.aws.account}:userpool/{each}" for each in ids]
     result = world.run("bootstrap", world.pool, *arns, "--name", NAME, "--wait", "1s", ok=False)
@@ -146,7 +146,7 @@ def test_hundreds_of_pools_are_granted_by_several_policies_and_shrink_again(worl
     assert len(world.client("iam").list_policies(Scope="Local")["Policies"]) == 1
 
 
-def test_a_policy_that_a_cut_off_run_only_detached_is_found_and_deleted(world: World) -> None:
+def test_a_policy_that_a_cut_off_run_only_detached_is_found_and_deleted(world: IamWorld) -> None:
     ids = [f"eu-central-1_{number:09}" for number in range(100)]
     arns = [f"arn:aws:cognito-idp:eu-central-1:{world.aws.account}:userpool/{each}" for each in ids]
     world.run("bootstrap", world.pool, *arns, "--name", NAME, "--wait", "1s", ok=False)
@@ -163,7 +163,7 @@ def test_a_policy_that_a_cut_off_run_only_detached_is_found_and_deleted(world: W
     assert len(world.client("iam").list_policies(Scope="Local")["Policies"]) == 1
 
 
-def test_names_at_their_length_limits_work(world: World) -> None:
+def test_names_at_their_length_limits_work(world: IamWorld) -> None:
     name, path, secret = "n" * 64, f"/{'p' * 510}/", "s" * 220
     world.run("bootstrap", world.pool, "--name", name, "--path", path, "--secret-name", secret)
     world.run("bootstrap", world.pool, "--name", name, "--path", path, "--secret-name", secret)
@@ -185,7 +185,7 @@ def test_names_at_their_length_limits_work(world: World) -> None:
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_asked_of_aws(
-    world: World, arguments: list[str], message: str
+    world: IamWorld, arguments: list[str], message: str
 ) -> None:
     done = world.run("bootstrap", world.pool, *arguments, ok=False)
     assert done.exit_code == 2
@@ -193,7 +193,7 @@ def test_bad_arguments_are_refused_before_anything_is_asked_of_aws(
     assert world.calls == []
 
 
-def test_every_bad_arn_is_named_on_a_line_of_its_own(world: World) -> None:
+def test_every_bad_arn_is_named_on_a_line_of_its_own(world: IamWorld) -> None:
     done = world.run("bootstrap", "arn:aws:s3:::bucket", world.pool[:-3] + "*", ok=False)
     assert done.exit_code == 2
     lines = done.stderr.splitlines()
@@ -202,12 +202,12 @@ def test_every_bad_arn_is_named_on_a_line_of_its_own(world: World) -> None:
     assert "wildcard" in lines[1]
 
 
-def test_several_pools_need_a_name(world: World) -> None:
+def test_several_pools_need_a_name(world: IamWorld) -> None:
     done = world.run("bootstrap", world.pool, world.pool[:-1], ok=False)
     assert (done.exit_code, done.stderr) == (2, "error: several pools: name their user with --name\n")
 
 
-def test_pools_of_another_account_are_refused_before_anything_is_changed(world: World) -> None:
+def test_pools_of_another_account_are_refused_before_anything_is_changed(world: IamWorld) -> None:
     before = world.snapshot()
     done = world.run("bootstrap", world.pool.replace(world.aws.account, "999999999999"), ok=False)
     assert done.exit_code == 2
@@ -216,7 +216,7 @@ def test_pools_of_another_account_are_refused_before_anything_is_changed(world: 
 
 
 @pytest.mark.parametrize("tags", [[], [{"Key": "ManagedBy", "Value": "cdktf"}]])
-def test_a_user_that_is_not_ours_is_left_alone(world: World, tags: list[dict[str, str]]) -> None:
+def test_a_user_that_is_not_ours_is_left_alone(world: IamWorld, tags: list[dict[str, str]]) -> None:
     world.client("iam").create_user(UserName=NAME, Tags=tags)
     before = world.snapshot()
     done = world.bootstrap(ok=False)
@@ -225,7 +225,7 @@ def test_a_user_that_is_not_ours_is_left_alone(world: World, tags: list[dict[str
     assert world.snapshot() == before
 
 
-def test_a_secret_that_is_not_ours_is_left_alone(world: World) -> None:
+def test_a_secret_that_is_not_ours_is_left_alone(world: IamWorld) -> None:
     world.client("secretsmanager").create_secret(Name=f"cognito-source/{NAME}", SecretString="other")
     before = world.snapshot()
     done = world.bootstrap(ok=False)
@@ -235,7 +235,7 @@ def test_a_secret_that_is_not_ours_is_left_alone(world: World) -> None:
     assert world.snapshot() == before
 
 
-def test_a_policy_that_is_not_ours_is_left_alone(world: World) -> None:
+def test_a_policy_that_is_not_ours_is_left_alone(world: IamWorld) -> None:
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
     world.client("iam").create_policy(
         PolicyName=f"{NAME}-list-users", Path="/cognito-source/", PolicyDocument=json.dumps(document)
@@ -245,14 +245,14 @@ def test_a_policy_that_is_not_ours_is_left_alone(world: World) -> None:
     assert world.snapshot() == before
 
 
-def test_another_secret_for_a_user_that_has_one_is_refused(world: World) -> None:
+def test_another_secret_for_a_user_that_has_one_is_refused(world: IamWorld) -> None:
     world.bootstrap()
     done = world.bootstrap("--secret-name", "elsewhere", ok=False)
     assert done.exit_code == 2
     assert "keeps its key in eu-central-1/cognito-source/reader, not in eu-central-1/elsewhere" in done.stderr
 
 
-def test_tags_and_the_kms_key_are_given_to_what_is_created(world: World) -> None:
+def test_tags_and_the_kms_key_are_given_to_what_is_created(world: IamWorld) -> None:
     world.bootstrap("--tag", "team=identity", "--kms-key", "alias/ours")
     secret = world.client("secretsmanager").describe_secret(SecretId=f"cognito-source/{NAME}")
     assert {"Key": "team", "Value": "identity"} in secret["Tags"]
@@ -260,7 +260,7 @@ def test_tags_and_the_kms_key_are_given_to_what_is_created(world: World) -> None
     assert {"Key": "team", "Value": "identity"} in world.client("iam").list_user_tags(UserName=NAME)["Tags"]
 
 
-def test_tags_and_the_kms_key_are_given_to_what_is_there_already(world: World) -> None:
+def test_tags_and_the_kms_key_are_given_to_what_is_there_already(world: IamWorld) -> None:
     world.bootstrap("--tag", "team=identity", "--tag", "stage=test")
     key = world.secret()
     done = world.bootstrap("--tag", "team=platform", "--tag", "stage=test", "--kms-key", "alias/ours")
@@ -285,7 +285,7 @@ def test_tags_and_the_kms_key_are_given_to_what_is_there_already(world: World) -
     assert world.snapshot() == before
 
 
-def test_the_boundary_is_given_to_the_user(world: World) -> None:
+def test_the_boundary_is_given_to_the_user(world: IamWorld) -> None:
     boundary = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
     plan = json.loads(world.bootstrap("--boundary", boundary, "--dry-run", "--output", "json").stdout)
     (created,) = [step["do"] for step in plan["steps"] if step["kind"] == "CreateUser"]
@@ -293,7 +293,7 @@ def test_the_boundary_is_given_to_the_user(world: World) -> None:
     world.bootstrap("--boundary", boundary)
 
 
-def test_after_revoke_the_secret_is_restored_with_a_new_key(world: World) -> None:
+def test_after_revoke_the_secret_is_restored_with_a_new_key(world: IamWorld) -> None:
     world.bootstrap()
     old = world.secret()
     world.run("revoke", NAME, "--yes")
@@ -302,7 +302,7 @@ def test_after_revoke_the_secret_is_restored_with_a_new_key(world: World) -> Non
     assert world.secret() != old
 
 
-def test_the_new_key_is_waited_for_while_iam_spreads_the_news(world: World) -> None:
+def test_the_new_key_is_waited_for_while_iam_spreads_the_news(world: IamWorld) -> None:
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "cognito-idp:*", "Resource": "*"}]}
 
     def deny(action: str) -> None:
@@ -320,7 +320,7 @@ def test_the_new_key_is_waited_for_while_iam_spreads_the_news(world: World) -> N
     assert world.works(world.secret())
 
 
-def test_a_key_that_never_works_is_reported_and_the_next_run_goes_on_with_it(world: World) -> None:
+def test_a_key_that_never_works_is_reported_and_the_next_run_goes_on_with_it(world: IamWorld) -> None:
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "cognito-idp:*", "Resource": "*"}]}
 
     def deny(action: str) -> None:

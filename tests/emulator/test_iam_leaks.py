@@ -17,7 +17,7 @@ from emulator.aws import EmulatedAws
 from iam import aws as edge
 from iam.cli import main
 from iam.options import Edges
-from tests.emulator.iam_leaks import Network, Records, Watch, files_below, forms, leaks, told_by
+from tests.emulator.iam_leaks import HostileNetwork, Records, Watch, files_below, forms, leaks, told_by
 from tests.emulator.iam_world import NAME, FakeClock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,13 +34,13 @@ COMMANDS = {
 }
 
 
-class Stage:
+class LeakStage:
     """An account, a network that can be made evil, and a run whose every trace is kept."""
 
     def __init__(self, aws: EmulatedAws, folder: Path) -> None:
         self.aws = aws
         self.folder = folder
-        self.network = Network()
+        self.network = HostileNetwork()
         made = edge.connect(None, "eu-central-1")
         events = made._session.events
         events.register("before-send", self.network.send)
@@ -81,17 +81,17 @@ class Stage:
 
 
 @pytest.fixture
-def stage(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
+def stage(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LeakStage:
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    return Stage(aws, tmp_path)
+    return LeakStage(aws, tmp_path)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_that_succeeds_tells_nothing_of_the_key(stage: Stage, command: str) -> None:
+def test_a_command_that_succeeds_tells_nothing_of_the_key(stage: LeakStage, command: str) -> None:
     stage.prepare(command)
     told = stage.run(command)
     assert stage.network.secrets
@@ -99,7 +99,7 @@ def test_a_command_that_succeeds_tells_nothing_of_the_key(stage: Stage, command:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_that_fails_at_any_call_tells_nothing_of_the_key(stage: Stage, command: str) -> None:
+def test_a_command_that_fails_at_any_call_tells_nothing_of_the_key(stage: LeakStage, command: str) -> None:
     stage.prepare(command)
     stage.run(command)
     failures = 0
@@ -114,7 +114,7 @@ def test_a_command_that_fails_at_any_call_tells_nothing_of_the_key(stage: Stage,
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_calls_that_carry_the_key_tell_nothing_however_they_fail(stage: Stage, way: str) -> None:
+def test_the_calls_that_carry_the_key_tell_nothing_however_they_fail(stage: LeakStage, way: str) -> None:
     stage.prepare("bootstrap")
     seen: list[str] = []
     stage.door._session.events.register("before-call", lambda model, **_: seen.append(model.name))
@@ -138,7 +138,7 @@ def test_the_search_finds_what_was_planted(form: str) -> None:
     assert leaks("before and after", {secret}) == []
 
 
-def test_the_search_sees_every_place_that_it_looks_at(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_sees_every_place_that_it_looks_at(stage: LeakStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted control: a command that leaks in each way is caught in each way."""
     secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
     stage.prepare("bootstrap")

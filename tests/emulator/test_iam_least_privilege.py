@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from iam.aws import actions_of
-from tests.emulator.iam_world import NAME, World, world
+from tests.emulator.iam_world import NAME, IamWorld, world
 
 __all__ = ["world"]
 
@@ -19,7 +19,7 @@ __all__ = ["world"]
 OTHERS = ["iam:ListUsers", "iam:GetUser", "secretsmanager:ListSecrets", "dynamodb:ListTables", "sqs:ListQueues"]
 
 
-def client_of(world: World, service: str) -> Any:
+def client_of(world: IamWorld, service: str) -> Any:
     key = world.secret()
     session: Any = boto3.Session()
     return session.client(
@@ -43,12 +43,12 @@ def code_of(client: Any, operation: str, pool_id: str) -> str:
 
 
 @pytest.fixture
-def pool_id(world: World) -> str:
+def pool_id(world: IamWorld) -> str:
     world.bootstrap()
     return world.pool.rpartition("/")[2]
 
 
-def test_every_action_of_cognito_but_list_users_is_denied(world: World, pool_id: str) -> None:
+def test_every_action_of_cognito_but_list_users_is_denied(world: IamWorld, pool_id: str) -> None:
     client = client_of(world, "cognito-idp")
     model = client.meta.service_model
     operations = list(model.operation_names)
@@ -64,7 +64,7 @@ def test_every_action_of_cognito_but_list_users_is_denied(world: World, pool_id:
     assert set(codes.values()) == {"AccessDeniedException"}, codes
 
 
-def test_list_users_on_another_pool_is_denied(world: World, pool_id: str) -> None:
+def test_list_users_on_another_pool_is_denied(world: IamWorld, pool_id: str) -> None:
     other = world.aws.create_pool("other").rpartition("/")[2]
     client = client_of(world, "cognito-idp")
     assert code_of(client, "ListUsers", pool_id) == ""
@@ -74,12 +74,12 @@ def test_list_users_on_another_pool_is_denied(world: World, pool_id: str) -> Non
 
 
 @pytest.mark.parametrize("action", OTHERS)
-def test_other_services_are_denied(world: World, pool_id: str, action: str) -> None:
+def test_other_services_are_denied(world: IamWorld, pool_id: str, action: str) -> None:
     service, operation = action.split(":")
     assert code_of(client_of(world, service), operation, pool_id).startswith("AccessDenied")
 
 
-def test_an_inactive_key_and_a_wrong_secret_are_refused(world: World, pool_id: str) -> None:
+def test_an_inactive_key_and_a_wrong_secret_are_refused(world: IamWorld, pool_id: str) -> None:
     key = world.secret()
     wrong = world.aws.client_with("cognito-idp", key.key_id, key.secret[::-1])
     assert code_of(wrong, "ListUsers", pool_id) == "InvalidSignatureException"
@@ -87,7 +87,7 @@ def test_an_inactive_key_and_a_wrong_secret_are_refused(world: World, pool_id: s
     assert code_of(client_of(world, "cognito-idp"), "ListUsers", pool_id) == "UnrecognizedClientException"
 
 
-def test_a_request_without_a_key_is_refused(world: World, pool_id: str) -> None:
+def test_a_request_without_a_key_is_refused(world: IamWorld, pool_id: str) -> None:
     session: Any = boto3.Session()
     client = session.client("cognito-idp", region_name="eu-central-1", config=Config(signature_version=UNSIGNED))
     assert code_of(client, "ListUsers", pool_id) != ""

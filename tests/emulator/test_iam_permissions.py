@@ -8,7 +8,7 @@ import pytest
 
 from iam import aws as edge
 from tests.emulator import iam_world
-from tests.emulator.iam_world import NAME, World, world
+from tests.emulator.iam_world import NAME, IamWorld, world
 
 __all__ = ["world"]
 
@@ -41,7 +41,7 @@ READS = [
 SIMULATE = "iam:SimulatePrincipalPolicy"
 
 
-def become(world: World, monkeypatch: pytest.MonkeyPatch, allowed: list[str]) -> None:
+def become(world: IamWorld, monkeypatch: pytest.MonkeyPatch, allowed: list[str]) -> None:
     """Run the next commands as a user who may do only these things."""
     client = world.client("iam")
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}
@@ -53,7 +53,7 @@ def become(world: World, monkeypatch: pytest.MonkeyPatch, allowed: list[str]) ->
     monkeypatch.setattr(iam_world, "door", lambda *_: edge.connect(None, "eu-central-1"))
 
 
-def test_exactly_the_named_permissions_are_enough(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exactly_the_named_permissions_are_enough(world: IamWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     become(world, monkeypatch, [*CHANGES, *READS, SIMULATE])
     done = world.bootstrap()
     assert "note:" not in done.stderr
@@ -62,7 +62,7 @@ def test_exactly_the_named_permissions_are_enough(world: World, monkeypatch: pyt
 
 @pytest.mark.parametrize("missing", [each for each in CHANGES if "Tag" not in each])
 def test_a_missing_permission_is_named_before_anything_is_changed(
-    world: World, monkeypatch: pytest.MonkeyPatch, missing: str
+    world: IamWorld, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     become(world, monkeypatch, [*(each for each in CHANGES if each != missing), *READS, SIMULATE])
     before = world.snapshot()
@@ -76,7 +76,7 @@ def test_a_missing_permission_is_named_before_anything_is_changed(
     assert world.snapshot() == before
 
 
-def test_a_dry_run_names_missing_permissions_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_names_missing_permissions_too(world: IamWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     become(world, monkeypatch, [*READS, SIMULATE])
     done = world.bootstrap("--dry-run", ok=False)
     assert done.exit_code == 2
@@ -84,7 +84,7 @@ def test_a_dry_run_names_missing_permissions_too(world: World, monkeypatch: pyte
 
 
 def test_where_iam_may_not_be_asked_the_failing_call_is_named_and_the_next_run_finishes(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: IamWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     become(world, monkeypatch, [*(each for each in CHANGES if each != "iam:CreateAccessKey"), *READS])
     failed = world.bootstrap(ok=False)
@@ -101,7 +101,7 @@ def test_where_iam_may_not_be_asked_the_failing_call_is_named_and_the_next_run_f
 
 @pytest.mark.parametrize("missing", READS[1:4])
 def test_a_missing_permission_to_look_is_named_as_well(
-    world: World, monkeypatch: pytest.MonkeyPatch, missing: str
+    world: IamWorld, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     world.bootstrap()
     become(world, monkeypatch, [*CHANGES, *(each for each in READS if each != missing)])
@@ -111,7 +111,7 @@ def test_a_missing_permission_to_look_is_named_as_well(
 
 
 @pytest.mark.parametrize("action", ["*", "iam:CreateUser"])
-def test_a_no_of_the_organization_s_policies_in_the_simulation_is_a_perhaps(world: World, action: str) -> None:
+def test_a_no_of_the_organization_s_policies_in_the_simulation_is_a_perhaps(world: IamWorld, action: str) -> None:
     """Their conditions are judged without their keys: https://github.com/aws/aws-cli/issues/10525."""
     world.organization_denies(action, {"StringNotEquals": {"aws:RequestedRegion": "eu-central-1"}})
     done = world.bootstrap()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from iam.secret import version_id
-from tests.emulator.iam_world import NAME, World, world
+from tests.emulator.iam_world import NAME, IamWorld, world
 
 __all__ = ["world"]
 
@@ -17,12 +17,12 @@ DENY = json.dumps(
 
 
 @pytest.fixture
-def user(world: World) -> World:
+def user(world: IamWorld) -> IamWorld:
     world.bootstrap()
     return world
 
 
-def test_the_key_is_replaced_and_the_old_one_is_gone(user: World) -> None:
+def test_the_key_is_replaced_and_the_old_one_is_gone(user: IamWorld) -> None:
     old = user.secret()
     done = user.run("rotate", NAME)
     new = user.secret()
@@ -35,7 +35,7 @@ def test_the_key_is_replaced_and_the_old_one_is_gone(user: World) -> None:
     assert old.secret not in done.output
 
 
-def test_the_current_key_works_at_every_call_of_a_rotation_and_there_are_never_three(user: World) -> None:
+def test_the_current_key_works_at_every_call_of_a_rotation_and_there_are_never_three(user: IamWorld) -> None:
     working: list[bool] = []
     counts: set[int] = set()
 
@@ -50,7 +50,7 @@ def test_the_current_key_works_at_every_call_of_a_rotation_and_there_are_never_t
     assert counts == {1, 2}
 
 
-def test_what_another_run_put_into_the_secret_meanwhile_does_not_become_current(user: World) -> None:
+def test_what_another_run_put_into_the_secret_meanwhile_does_not_become_current(user: IamWorld) -> None:
     old = user.secret()
 
     def interfere(action: str) -> None:
@@ -65,7 +65,7 @@ def test_what_another_run_put_into_the_secret_meanwhile_does_not_become_current(
     assert user.works(user.secret())
 
 
-def test_the_old_key_goes_on_working_for_the_grace_period(user: World) -> None:
+def test_the_old_key_goes_on_working_for_the_grace_period(user: IamWorld) -> None:
     old = user.secret()
     seen: list[bool] = []
     user.clock.during_sleep = lambda seconds: seen.append(user.works(old)) if seconds > 60 else None
@@ -74,7 +74,7 @@ def test_the_old_key_goes_on_working_for_the_grace_period(user: World) -> None:
     assert not user.works(old)
 
 
-def test_a_new_key_that_can_not_list_the_pool_never_becomes_current(user: World) -> None:
+def test_a_new_key_that_can_not_list_the_pool_never_becomes_current(user: IamWorld) -> None:
     old = user.secret()
     user.before = lambda action: (
         user.client("iam").put_user_policy(UserName=NAME, PolicyName="deny", PolicyDocument=DENY)
@@ -92,7 +92,7 @@ def test_a_new_key_that_can_not_list_the_pool_never_becomes_current(user: World)
     assert user.works(user.secret())
 
 
-def test_the_old_key_is_made_active_again_when_the_new_one_stops_working(user: World) -> None:
+def test_the_old_key_is_made_active_again_when_the_new_one_stops_working(user: IamWorld) -> None:
     old = user.secret()
 
     def deny_after_deactivation(action: str) -> None:
@@ -104,7 +104,7 @@ def test_the_old_key_is_made_active_again_when_the_new_one_stops_working(user: W
     assert user.key_states()[old.key_id] == "Active"
 
 
-def test_a_key_is_rotated_only_when_it_is_due(user: World) -> None:
+def test_a_key_is_rotated_only_when_it_is_due(user: IamWorld) -> None:
     key = user.secret()
     early = user.run("rotate", NAME, "--every", "90d")
     assert user.secret() == key
@@ -115,7 +115,7 @@ def test_a_key_is_rotated_only_when_it_is_due(user: World) -> None:
     assert user.secret() != key
 
 
-def test_a_scheduler_learns_by_the_exit_code_whether_one_is_due(user: World) -> None:
+def test_a_scheduler_learns_by_the_exit_code_whether_one_is_due(user: IamWorld) -> None:
     before = user.snapshot()
     assert user.run("rotate", NAME, "--every", "90d", "--check").exit_code == 0
     user.clock.slept = 91 * 86_400
@@ -125,14 +125,14 @@ def test_a_scheduler_learns_by_the_exit_code_whether_one_is_due(user: World) -> 
     assert user.snapshot() == before
 
 
-def test_an_unfinished_rotation_is_due_whatever_the_age(user: World) -> None:
+def test_an_unfinished_rotation_is_due_whatever_the_age(user: IamWorld) -> None:
     user.before = lambda action: _raise() if action == "iam:UpdateAccessKey" else None
     user.run("rotate", NAME, ok=False)
     user.before = lambda _: None
     assert user.run("rotate", NAME, "--every", "90d", "--check", ok=False).exit_code == 3
 
 
-def test_the_rest_of_the_grace_period_is_waited_for_by_the_run_that_carries_on(user: World) -> None:
+def test_the_rest_of_the_grace_period_is_waited_for_by_the_run_that_carries_on(user: IamWorld) -> None:
     old = user.secret()
     user.clock.during_sleep = lambda seconds: _raise() if seconds > 60 else None
     interrupted = user.run("rotate", NAME, "--grace", "1h", ok=False)
@@ -147,13 +147,13 @@ def test_the_rest_of_the_grace_period_is_waited_for_by_the_run_that_carries_on(u
     assert list(user.key_states()) == [user.secret().key_id]
 
 
-def test_a_dry_run_of_a_rotation_changes_nothing(user: World) -> None:
+def test_a_dry_run_of_a_rotation_changes_nothing(user: IamWorld) -> None:
     before = user.snapshot()
     assert "deactivate the key" in user.run("rotate", NAME, "--dry-run").stdout
     assert user.snapshot() == before
 
 
-def test_a_key_of_a_failed_run_is_deleted_to_make_room(user: World) -> None:
+def test_a_key_of_a_failed_run_is_deleted_to_make_room(user: IamWorld) -> None:
     lost = user.client("iam").create_access_key(UserName=NAME)["AccessKey"]["AccessKeyId"]
     user.clock.slept = 3_600
     user.run("rotate", NAME)
@@ -161,7 +161,7 @@ def test_a_key_of_a_failed_run_is_deleted_to_make_room(user: World) -> None:
     assert list(user.key_states()) == [user.secret().key_id]
 
 
-def test_a_second_key_that_somebody_uses_is_not_deleted(user: World) -> None:
+def test_a_second_key_that_somebody_uses_is_not_deleted(user: IamWorld) -> None:
     made = user.client("iam").create_access_key(UserName=NAME)["AccessKey"]
     user.aws.client_with("cognito-idp", made["AccessKeyId"], made["SecretAccessKey"]).list_users(
         UserPoolId=user.pool.rpartition("/")[2]
@@ -173,7 +173,7 @@ def test_a_second_key_that_somebody_uses_is_not_deleted(user: World) -> None:
     assert user.snapshot() == before
 
 
-def test_a_key_that_was_deactivated_by_hand_is_replaced(user: World) -> None:
+def test_a_key_that_was_deactivated_by_hand_is_replaced(user: IamWorld) -> None:
     old = user.secret()
     user.client("iam").update_access_key(UserName=NAME, AccessKeyId=old.key_id, Status="Inactive")
     user.run("rotate", NAME)
@@ -181,13 +181,13 @@ def test_a_key_that_was_deactivated_by_hand_is_replaced(user: World) -> None:
     assert list(user.key_states()) == [user.secret().key_id]
 
 
-def test_a_user_of_nobody_s_making_is_refused(world: World) -> None:
+def test_a_user_of_nobody_s_making_is_refused(world: IamWorld) -> None:
     world.client("iam").create_user(UserName=NAME)
     refused = world.run("rotate", NAME, "--secret-id", "any", ok=False)
     assert refused.exit_code == 2
 
 
-def test_a_minted_key_of_a_stack_is_rotated_too(world: World) -> None:
+def test_a_minted_key_of_a_stack_is_rotated_too(world: IamWorld) -> None:
     iam, tags = world.client("iam"), [{"Key": "ManagedBy", "Value": "cdktf"}]
     iam.create_user(UserName=NAME, Tags=tags)
     document = world.run("policy", world.pool).stdout
@@ -201,7 +201,7 @@ def test_a_minted_key_of_a_stack_is_rotated_too(world: World) -> None:
     assert world.works(world.secret())
 
 
-def test_a_key_that_may_only_take_a_role_is_tried_as_far_as_that_goes(world: World) -> None:
+def test_a_key_that_may_only_take_a_role_is_tried_as_far_as_that_goes(world: IamWorld) -> None:
     iam, tags = world.client("iam"), [{"Key": "ManagedBy", "Value": "cdktf"}]
     iam.create_user(UserName=NAME, Tags=tags)
     secret = world.client("secretsmanager").create_secret(Name=f"cognito-source/{NAME}", Tags=tags)["ARN"]
@@ -213,7 +213,7 @@ def test_a_key_that_may_only_take_a_role_is_tried_as_far_as_that_goes(world: Wor
     assert list(world.key_states()) == [world.secret().key_id]
 
 
-def test_a_key_in_terraform_s_state_is_left_to_terraform(world: World) -> None:
+def test_a_key_in_terraform_s_state_is_left_to_terraform(world: IamWorld) -> None:
     iam, tags = world.client("iam"), [{"Key": "ManagedBy", "Value": "cdktf"}]
     iam.create_user(UserName=NAME, Tags=tags)
     key = iam.create_access_key(UserName=NAME)["AccessKey"]
@@ -226,7 +226,7 @@ def test_a_key_in_terraform_s_state_is_left_to_terraform(world: World) -> None:
     assert "Terraform's state" in refused.stderr
 
 
-def test_the_labels_end_as_secrets_manager_s_own_rotation_leaves_them(user: World) -> None:
+def test_the_labels_end_as_secrets_manager_s_own_rotation_leaves_them(user: IamWorld) -> None:
     old = user.secret()
     user.run("rotate", NAME)
     stages = user.stages()

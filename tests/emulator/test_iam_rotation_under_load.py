@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.emulator.iam_leaks import leaks
-from tests.emulator.iam_world import NAME, World, world
+from tests.emulator.iam_world import NAME, IamWorld, world
 from tests.emulator.process import adapter, settings
 from tests.support import RecordingSink, wait_until
 
@@ -18,7 +18,7 @@ ROTATIONS = 3
 PAUSE_S = 0.1
 
 
-def test_no_sweep_fails_and_no_event_is_lost_while_the_key_is_rotated(world: World, tmp_path: Path) -> None:
+def test_no_sweep_fails_and_no_event_is_lost_while_the_key_is_rotated(world: IamWorld, tmp_path: Path) -> None:
     world.bootstrap()
     first = world.secret()
     secret_arn = world.client("secretsmanager").describe_secret(SecretId=f"cognito-source/{NAME}")["ARN"]

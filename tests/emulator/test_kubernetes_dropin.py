@@ -13,10 +13,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from emulator.sink import Received
-from tests.emulator.pod import Entry, Network, Pod, ask, in_own_network, pod, reconciled, startup_probe, volume
+from emulator.sink import ReceivedEvent
+from tests.emulator.pod import Entry, Pod, PodNetwork, ask, in_own_network, pod, reconciled, startup_probe, volume
 from tests.fake_cognito import ARN, FakeCognito
-from tests.support import Answer, RecordingSink, wait_until
+from tests.support import RecordingSink, SinkResponse, wait_until
 
 EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 
@@ -30,12 +30,12 @@ def world() -> Iterator[tuple[FakeCognito, RecordingSink, tuple[Entry, ...]]]:
         yield cognito, sink, tuple(there.items())
 
 
-def of_user(sink: RecordingSink, username: str) -> list[Received]:
+def of_user(sink: RecordingSink, username: str) -> list[ReceivedEvent]:
     return [event for event in sink.events if event["partitionkey"] == username]
 
 
 def test_it_starts_reports_and_stops_as_the_reconciler_the_probes_and_kubelet_expect() -> None:
-    def body(network: Network) -> None:
+    def body(network: PodNetwork) -> None:
         with world() as (cognito, sink, there), volume() as workdir:
             asked = threading.Event()
 
@@ -77,7 +77,7 @@ def _is_the_event_of_the_original(sink: RecordingSink) -> None:
     assert event["partitionkey"] == "bob"
 
 
-def _has_the_metrics_of_the_original(network: Network) -> None:
+def _has_the_metrics_of_the_original(network: PodNetwork) -> None:
     def counted() -> list[str]:
         status, _, body = ask(network.metrics, "/metrics")
         assert status == 200
@@ -90,7 +90,7 @@ def _has_the_metrics_of_the_original(network: Network) -> None:
 
 
 def test_configurations_of_knative_that_are_there_but_empty_are_none() -> None:
-    def body(network: Network) -> None:
+    def body(network: PodNetwork) -> None:
         with world() as (_, sink, there), volume() as workdir:
             names = ("K_LOGGING_CONFIG", "K_METRICS_CONFIG", "K_TRACING_CONFIG")
             empty: dict[str, str | None] = dict.fromkeys(names, "")
@@ -103,12 +103,12 @@ def test_configurations_of_knative_that_are_there_but_empty_are_none() -> None:
 
 
 def test_a_second_signal_ends_it_at_once_with_1() -> None:
-    def body(network: Network) -> None:
+    def body(network: PodNetwork) -> None:
         with world() as (cognito, sink, there), volume() as workdir:
             entries = reconciled(ARN, sink.url, (*there, *network.moved))
             with pod(entries, workdir) as running:
                 running.wait_for("baseline_done")
-                sink.answer_with(Answer(204, delay_s=20))
+                sink.answer_with(SinkResponse(204, delay_s=20))
                 cognito.create("bob")
                 wait_until(lambda: sink.requests)
                 running.process.send_signal(signal.SIGTERM)
@@ -139,7 +139,7 @@ def test_what_cannot_work_ends_at_once_with_one_line(wrong: dict[str, str | None
 def test_a_rolling_update_with_a_shared_state_comes_to_its_end_and_loses_nothing() -> None:
     """The Deployment of the reconciler has the default strategy: the old pod stays until the new one is healthy."""
 
-    def body(network: Network) -> None:
+    def body(network: PodNetwork) -> None:
         with world() as (cognito, sink, there), volume() as workdir:
             old_ports = (("HEALTH_ADDRESS", "127.0.0.1:0"), ("METRICS_PROMETHEUS_PORT", "0"))
             state = (("STATE_URL", f"sqlite:///{workdir}/state.db"),)
@@ -153,7 +153,7 @@ def test_a_rolling_update_with_a_shared_state_comes_to_its_end_and_loses_nothing
     in_own_network(body)
 
 
-def _take_turns(cognito: FakeCognito, sink: RecordingSink, network: Network, old: Pod, new: Pod) -> None:
+def _take_turns(cognito: FakeCognito, sink: RecordingSink, network: PodNetwork, old: Pod, new: Pod) -> None:
     startup_probe(network.health, new)
     assert "started" not in new.actions()
     status, _, why = ask(network.health, "/ready")
@@ -169,7 +169,7 @@ def _take_turns(cognito: FakeCognito, sink: RecordingSink, network: Network, old
 
 
 def test_a_new_pod_with_a_key_that_does_not_work_never_gets_healthy() -> None:
-    def body(network: Network) -> None:
+    def body(network: PodNetwork) -> None:
         with world() as (cognito, sink, there), volume() as workdir:
             cognito.set_behaviour(keys=["AKIANOTTHISONE000000"])
             with pod(reconciled(ARN, sink.url, (*there, *network.moved)), workdir) as running:

@@ -23,7 +23,7 @@ from adapter.observability.prometheus import Collector
 from adapter.sinks.base import Delivered, Outcome
 from emulator.aws import EmulatedAws
 from tests.emulator.process import Users, adapter, settings
-from tests.support import Answer, RecordingSink, wait_until
+from tests.support import RecordingSink, SinkResponse, wait_until
 from tests.support.rig import ARN, DOWN, REFUSED, MemoryPool, MemorySink, Rig
 
 LEAST = {"ARN": ARN, "K_SINK": "http://sink.example/"}
@@ -179,7 +179,7 @@ def test_13_a_stop_does_not_wait_for_slow_deliveries(aws: EmulatedAws, http: Rec
     users = Users(aws)
     with adapter(settings(aws, users.arn, http.url), tmp_path) as running:
         running.wait_for("baseline_done")
-        http.answer_with(Answer(204, delay_s=120))
+        http.answer_with(SinkResponse(204, delay_s=120))
         for number in range(20):
             users.create(f"user-{number}")
         wait_until(lambda: http.requests)
@@ -321,7 +321,7 @@ def test_24_an_answer_without_a_status_is_counted_all_the_same() -> None:
 def test_25_a_redirect_is_no_success(aws: EmulatedAws, http: RecordingSink, tmp_path: Path, status: int) -> None:
     users = Users(aws)
     users.create("bob")
-    http.answer_with(Answer(status, headers={"Location": f"{http.url}/elsewhere"}))
+    http.answer_with(SinkResponse(status, headers={"Location": f"{http.url}/elsewhere"}))
     made = settings(aws, users.arn, http.url, EVENTS_INITIAL="snapshot", DELIVERY_RETRY="0")
     with adapter(made, tmp_path, "run", "--once") as running:
         assert running.wait() == 1

@@ -15,7 +15,7 @@ from adapter.sinks.eventbridge import EventBridgeSink
 from adapter.sinks.sqs import SqsSink
 from emulator.aws import EmulatedAws
 from tests.support.delivery import make_event
-from tests.support.sink_contract import Rig, SinkContract, as_json, by_id, with_data
+from tests.support.sink_contract import SinkContract, SinkRig, as_json, by_id, with_data
 
 REGION = "eu-central-1"
 
@@ -27,7 +27,7 @@ def session(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
     return boto3.Session()
 
 
-class Queue:
+class SinkQueue:
     """A queue that is read back."""
 
     def __init__(self, aws: EmulatedAws, name: str, attributes: dict[str, str] | None = None) -> None:
@@ -54,11 +54,11 @@ class Queue:
         self._client.delete_queue(QueueUrl=self._url)
 
 
-class SqsRig(Rig):
+class SqsRig(SinkRig):
     large_bytes = 120_000  # two do not fit into the emulator's 256 KB
 
     def __init__(self, aws: EmulatedAws, session: boto3.Session, name: str, attributes: dict[str, str]) -> None:
-        self.queue = Queue(aws, name, attributes)
+        self.queue = SinkQueue(aws, name, attributes)
         self.sink = SqsSink(parse_arn(self.queue.arn), session, timeout_s=10, connections=4)
 
     def received(self) -> list[dict[str, object]]:
@@ -68,13 +68,13 @@ class SqsRig(Rig):
         self.queue.delete()
 
 
-class EventBridgeRig(Rig):
+class EventBridgeRig(SinkRig):
     """A bus with a rule that sends everything to a queue."""
 
     large_bytes = 120_000
 
     def __init__(self, aws: EmulatedAws, session: boto3.Session) -> None:
-        self.queue = Queue(aws, "behind-the-bus")
+        self.queue = SinkQueue(aws, "behind-the-bus")
         self._events = aws.client("events", REGION)
         arn = self._events.create_event_bus(Name="users")["EventBusArn"]
         pattern = json.dumps({"detail-type": ["com.amazon.cognito-idp.sync_trigger"]})
@@ -98,14 +98,14 @@ class EventBridgeRig(Rig):
 
 class TestSqs(SinkContract):
     @pytest.fixture(params=["users", "users.fifo"])
-    def rig(self, request: pytest.FixtureRequest, aws: EmulatedAws, session: boto3.Session) -> Rig:
+    def rig(self, request: pytest.FixtureRequest, aws: EmulatedAws, session: boto3.Session) -> SinkRig:
         attributes = {"FifoQueue": "true"} if request.param.endswith(".fifo") else {}
         return SqsRig(aws, session, request.param, attributes)
 
 
 class TestEventBridge(SinkContract):
     @pytest.fixture
-    def rig(self, aws: EmulatedAws, session: boto3.Session) -> Rig:
+    def rig(self, aws: EmulatedAws, session: boto3.Session) -> SinkRig:
         return EventBridgeRig(aws, session)
 
 
@@ -146,7 +146,7 @@ def test_an_id_that_a_fifo_queue_does_not_take_is_hashed(aws: EmulatedAws, sessi
 def test_an_event_beyond_every_limit_fails_alone_and_for_good(
     kind: str, aws: EmulatedAws, session: boto3.Session
 ) -> None:
-    rig: Rig = SqsRig(aws, session, "users", {}) if kind == "sqs" else EventBridgeRig(aws, session)
+    rig: SinkRig = SqsRig(aws, session, "users", {}) if kind == "sqs" else EventBridgeRig(aws, session)
     events = [make_event("a"), with_data(make_event("b"), "x" * 1_100_000), make_event("c")]
     outcomes = rig.sink.send(events)
     assert isinstance(outcomes[1], Failed)

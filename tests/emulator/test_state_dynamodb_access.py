@@ -30,7 +30,7 @@ URL = "dynamodb://state?region=eu-central-1"
 
 
 @dataclass
-class Role:
+class RestrictedRole:
     """The adapter's own user: what it may do, and whether its key is active."""
 
     aws: EmulatedAws
@@ -38,7 +38,7 @@ class Role:
     secret: str
 
     @classmethod
-    def create(cls, aws: EmulatedAws) -> Role:
+    def create(cls, aws: EmulatedAws) -> RestrictedRole:
         iam = aws.client("iam")
         iam.create_user(UserName="adapter")
         key = iam.create_access_key(UserName="adapter")["AccessKey"]
@@ -69,18 +69,18 @@ class Role:
 
 
 @pytest.fixture
-def role(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Role]:
+def role(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[RestrictedRole]:
     create_table(aws.endpoint, "state")
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
     monkeypatch.setattr(dynamo, "_ATTEMPTS", 1)
-    made = Role.create(aws)
+    made = RestrictedRole.create(aws)
     aws.enforce_iam(on=True)
     yield made
     aws.enforce_iam(on=False)
 
 
 @pytest.fixture
-def store(role: Role) -> Iterator[Store]:
+def store(role: RestrictedRole) -> Iterator[Store]:
     opened = open_store(URL, POOL, service_session=role.session)
     opened.apply([known("anna")])
     yield opened
@@ -93,7 +93,7 @@ def _is_waited_for(store: Store, message: str) -> None:
     assert set(all_users(store)) == {"anna"}
 
 
-def test_a_permission_that_is_taken_away_is_waited_for_and_named(role: Role, store: Store) -> None:
+def test_a_permission_that_is_taken_away_is_waited_for_and_named(role: RestrictedRole, store: Store) -> None:
     role.deny()
     _is_waited_for(store, r"refused dynamodb:PutItem \(AccessDeniedException\): allow the role dynamodb:GetItem, ")
     role.allow()
@@ -101,7 +101,7 @@ def test_a_permission_that_is_taken_away_is_waited_for_and_named(role: Role, sto
     assert set(all_users(store)) == {"ben"}
 
 
-def test_a_key_that_is_switched_off_is_waited_for_and_named(role: Role, store: Store) -> None:
+def test_a_key_that_is_switched_off_is_waited_for_and_named(role: RestrictedRole, store: Store) -> None:
     role.set_key("Inactive")
     _is_waited_for(store, r"\(UnrecognizedClientException\): AWS does not know the access key, or it is inactive")
     role.set_key("Active")
@@ -109,14 +109,14 @@ def test_a_key_that_is_switched_off_is_waited_for_and_named(role: Role, store: S
     assert set(all_users(store)) == {"ben"}
 
 
-def test_a_permission_that_is_missing_at_the_start_ends_it(role: Role) -> None:
+def test_a_permission_that_is_missing_at_the_start_ends_it(role: RestrictedRole) -> None:
     role.deny()
     with pytest.raises(StateError, match="allow the role"):
         open_store(URL, POOL, service_session=role.session)
 
 
 def test_a_table_that_is_deleted_is_waited_for_and_an_empty_one_in_its_place_is_not_written_to(
-    role: Role, store: Store
+    role: RestrictedRole, store: Store
 ) -> None:
     dynamodb: Any = client(role.aws.endpoint)
     role.aws.enforce_iam(on=False)
@@ -130,7 +130,9 @@ def test_a_table_that_is_deleted_is_waited_for_and_an_empty_one_in_its_place_is_
     assert dynamodb.scan(TableName="state")["Items"] == []
 
 
-def test_an_adapter_without_its_permission_is_not_ready_and_goes_on_when_it_is_back(role: Role, tmp_path: Path) -> None:
+def test_an_adapter_without_its_permission_is_not_ready_and_goes_on_when_it_is_back(
+    role: RestrictedRole, tmp_path: Path
+) -> None:
     role.allow_pool()
     users = Users(role.aws)
     with RecordingSink.start() as sink:
@@ -155,7 +157,9 @@ def test_an_adapter_without_its_permission_is_not_ready_and_goes_on_when_it_is_b
     assert {event["partitionkey"] for event in sink.events} == {"bob"}
 
 
-def test_an_adapter_that_waits_for_another_one_waits_for_its_permission_too(role: Role, tmp_path: Path) -> None:
+def test_an_adapter_that_waits_for_another_one_waits_for_its_permission_too(
+    role: RestrictedRole, tmp_path: Path
+) -> None:
     role.allow_pool()
     users = Users(role.aws)
     with RecordingSink.start() as sink:

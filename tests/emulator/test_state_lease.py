@@ -76,7 +76,7 @@ def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"dynamodb://{table}?region=eu-central-1"
 
 
-class Child:
+class StoreProcess:
     """A process that opens the store and does what it is told."""
 
     def __init__(self, url: str) -> None:
@@ -104,11 +104,11 @@ class Child:
 
 
 @pytest.fixture
-def start(url: str) -> Iterator[Callable[[], Child]]:
-    children: list[Child] = []
+def start(url: str) -> Iterator[Callable[[], StoreProcess]]:
+    children: list[StoreProcess] = []
 
-    def start_() -> Child:
-        children.append(Child(url))
+    def start_() -> StoreProcess:
+        children.append(StoreProcess(url))
         return children[-1]
 
     yield start_
@@ -127,7 +127,9 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_killed_holder_is_replaced_after_its_lease_and_not_before(url: str, start: Callable[[], Child]) -> None:
+def test_a_killed_holder_is_replaced_after_its_lease_and_not_before(
+    url: str, start: Callable[[], StoreProcess]
+) -> None:
     child = start()
     assert child.read() == "open 0"
     child.kill()
@@ -141,7 +143,7 @@ def test_a_killed_holder_is_replaced_after_its_lease_and_not_before(url: str, st
     store.close()
 
 
-def test_a_holder_that_ends_in_order_is_replaced_at_once(url: str, start: Callable[[], Child]) -> None:
+def test_a_holder_that_ends_in_order_is_replaced_at_once(url: str, start: Callable[[], StoreProcess]) -> None:
     child = start()
     assert child.read() == "open 0"
     with pytest.raises(HeldError):
@@ -163,7 +165,7 @@ def test_a_holder_keeps_its_lease_for_many_of_its_lengths(url: str) -> None:
 
 
 def test_a_holder_stopped_beyond_its_lease_can_neither_send_nor_write_when_it_wakes_up(
-    url: str, start: Callable[[], Child]
+    url: str, start: Callable[[], StoreProcess]
 ) -> None:
     child = start()
     assert child.read() == "open 0"
@@ -182,7 +184,9 @@ def test_a_holder_stopped_beyond_its_lease_can_neither_send_nor_write_when_it_wa
     again.close()
 
 
-def test_a_holder_stopped_beyond_its_lease_goes_on_when_nobody_took_over(url: str, start: Callable[[], Child]) -> None:
+def test_a_holder_stopped_beyond_its_lease_goes_on_when_nobody_took_over(
+    url: str, start: Callable[[], StoreProcess]
+) -> None:
     child = start()
     assert child.read() == "open 0"
     child.process.send_signal(signal.SIGSTOP)
@@ -193,15 +197,17 @@ def test_a_holder_stopped_beyond_its_lease_goes_on_when_nobody_took_over(url: st
     assert child.tell("held") == "True"
 
 
-def test_of_two_that_wait_one_gets_the_lease_and_the_other_waits_on(url: str, start: Callable[[], Child]) -> None:
+def test_of_two_that_wait_one_gets_the_lease_and_the_other_waits_on(
+    url: str, start: Callable[[], StoreProcess]
+) -> None:
     store = _open(url)
     children = [start(), start()]
     for child in children:
         assert child.read() == f"waiting for {os.getpid()}"
     store.close()
-    answers: dict[Child, list[str]] = {child: [] for child in children}
+    answers: dict[StoreProcess, list[str]] = {child: [] for child in children}
 
-    def listen(child: Child) -> None:
+    def listen(child: StoreProcess) -> None:
         while (line := child.read()) and not line.startswith("open"):
             answers[child].append(line)
         answers[child].append(line)
@@ -233,7 +239,7 @@ def test_waiting_ends_when_asked_to(url: str) -> None:
     store.close()
 
 
-def test_what_was_acknowledged_is_there_after_a_kill(url: str, start: Callable[[], Child]) -> None:
+def test_what_was_acknowledged_is_there_after_a_kill(url: str, start: Callable[[], StoreProcess]) -> None:
     child = start()
     assert child.read() == "open 0"
     acknowledged = int(child.tell("loop"))

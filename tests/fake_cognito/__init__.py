@@ -20,9 +20,9 @@ close, truncate, cut, malformed, hang, slow, repeat_token, expire_token, empty_p
 
 from __future__ import annotations
 
-from tests.fake_cognito.faults import Fault
+from tests.fake_cognito.faults import CognitoFault
 from tests.fake_cognito.pool import ARN, MutablePool, Pool, SyntheticPool
 from tests.fake_cognito.remote import RemoteCognito
 from tests.fake_cognito.server import Behaviour, FakeCognito
 
-__all__ = ["ARN", "Behaviour", "FakeCognito", "Fault", "MutablePool", "Pool", "RemoteCognito", "SyntheticPool"]
+__all__ = ["ARN", "Behaviour", "CognitoFault", "FakeCognito", "MutablePool", "Pool", "RemoteCognito", "SyntheticPool"]

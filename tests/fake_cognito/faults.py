@@ -26,7 +26,7 @@ Kind = Literal[
 
 
 @dataclass(slots=True, kw_only=True)
-class Fault:
+class CognitoFault:
     """One fault: it passes over `after` requests, then shows `times` times (-1: for good)."""
 
     kind: Kind

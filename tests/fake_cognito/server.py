@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from email.utils import formatdate
 from typing import Any, Literal, Self
 
-from tests.fake_cognito.faults import Fault, Kind
+from tests.fake_cognito.faults import CognitoFault, Kind
 from tests.fake_cognito.pool import ARN, POOL_ID, REGION, BadFilterError, MutablePool, Pool, Query, parse_filter
 
 ACCESS_KEY = "AKIAFAKECOGNITO00001"
@@ -69,14 +69,14 @@ class FakeCognito:
         self.endpoint = ""
         self._lock = threading.RLock()
         self._stats = Stats()
-        self._faults: list[Fault] = []
+        self._faults: list[CognitoFault] = []
         self._hooks: list[Callable[[int], None]] = []
         self._tokens = 0
         self._bucket: tuple[float, float] | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="fake-cognito", daemon=True)
         self._up = threading.Event()
-        self.connections: set[_Connection] = set()
+        self.connections: set[_FakeConnection] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -134,9 +134,9 @@ class FakeCognito:
 
     # What a test does to the answers.
 
-    def inject(self, kind: Kind, **how: Any) -> Fault:
+    def inject(self, kind: Kind, **how: Any) -> CognitoFault:
         """Add a fault; see tests.fake_cognito.faults."""
-        fault = Fault(kind=kind, **how)
+        fault = CognitoFault(kind=kind, **how)
         with self._lock:
             self._faults.append(fault)
         return fault
@@ -170,7 +170,7 @@ class FakeCognito:
 
     # The server.
 
-    def answer(self, request: dict[str, Any], key: str) -> Answer:
+    def answer(self, request: dict[str, Any], key: str) -> FakeResponse:
         """What a ListUsers request gets."""
         with self._lock:
             self._stats.requests += 1
@@ -181,7 +181,7 @@ class FakeCognito:
         with self._lock:
             return self._answer(request, key)
 
-    def _answer(self, request: dict[str, Any], key: str) -> Answer:
+    def _answer(self, request: dict[str, Any], key: str) -> FakeResponse:
         told = self.behaviour
         token, text = request.get("PaginationToken"), request.get("Filter")
         if told.keys is not None and key not in told.keys:
@@ -203,7 +203,7 @@ class FakeCognito:
             return error(400, "InvalidParameterException", "1 validation error detected: limit")
         return self._page(token, text, limit, fault)
 
-    def _page(self, token: str | None, text: str | None, limit: int, fault: Fault | None) -> Answer:
+    def _page(self, token: str | None, text: str | None, limit: int, fault: CognitoFault | None) -> FakeResponse:
         told = self.behaviour
         self._stats.first_pages += token is None
         self._stats.filtered += text is not None
@@ -239,10 +239,10 @@ class FakeCognito:
             answer.fault = fault
         return answer
 
-    def _users(self, users: Any, token: str | None) -> Answer:
+    def _users(self, users: Any, token: str | None) -> FakeResponse:
         self._stats.users += len(users)
         end = b"]}" if token is None else b'],"PaginationToken":"%b"}' % token.encode()
-        return Answer(200, b"".join((b'{"Users":[', b",".join(users), end)))
+        return FakeResponse(200, b"".join((b'{"Users":[', b",".join(users), end)))
 
     def _token(self, after: int, text: str | None) -> str:
         self._tokens += 1
@@ -269,12 +269,12 @@ class FakeCognito:
         if order["do"] not in names:
             raise ValueError(f"unknown order {order['do']!r}")
         found = getattr(self, order["do"])(*order.get("args", ()), **order.get("kwargs", {}))
-        return None if isinstance(found, Fault) else found
+        return None if isinstance(found, CognitoFault) else found
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            self._loop.create_server(lambda: _Connection(self, self._loop), "127.0.0.1", 0)
+            self._loop.create_server(lambda: _FakeConnection(self, self._loop), "127.0.0.1", 0)
         )
         self.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._up.set()
@@ -290,22 +290,22 @@ class FakeCognito:
 
 
 @dataclass(slots=True)
-class Answer:
+class FakeResponse:
     """What goes back, and the fault that spoils it."""
 
     status: int
     body: bytes
     content_type: str = "application/x-amz-json-1.1"
     retry_after_s: float | None = None
-    fault: Fault | None = None
+    fault: CognitoFault | None = None
 
 
-def error(status: int, code: str, message: str, *, retry_after_s: float | None = None) -> Answer:
+def error(status: int, code: str, message: str, *, retry_after_s: float | None = None) -> FakeResponse:
     """An error in the JSON protocol."""
-    return Answer(status, json.dumps({"__type": code, "message": message}).encode(), retry_after_s=retry_after_s)
+    return FakeResponse(status, json.dumps({"__type": code, "message": message}).encode(), retry_after_s=retry_after_s)
 
 
-def _early(fault: Fault, token: str | None) -> Answer | None:
+def _early(fault: CognitoFault, token: str | None) -> FakeResponse | None:
     """The answer of a fault that does not depend on the pool; None when it spoils the right answer."""
     match fault.kind:
         case "throttle":
@@ -314,21 +314,21 @@ def _early(fault: Fault, token: str | None) -> Answer | None:
             internal = fault.code == "InternalErrorException"
             return error(fault.status or (500 if internal else 400), fault.code, fault.message)
         case "status":
-            return Answer(fault.status or 500, b"")
+            return FakeResponse(fault.status or 500, b"")
         case "html":
-            return Answer(fault.status or 503, b"<html><body>Service Unavailable</body></html>", "text/html")
+            return FakeResponse(fault.status or 503, b"<html><body>Service Unavailable</body></html>", "text/html")
         case "malformed":
-            return Answer(200, fault.body.encode())
+            return FakeResponse(200, fault.body.encode())
         case "no_users":
-            return Answer(200, b"{}")
+            return FakeResponse(200, b"{}")
         case "reset" | "close" | "hang":
-            return Answer(200, b"", fault=fault)
+            return FakeResponse(200, b"", fault=fault)
         case "expire_token" if token is not None:
             return error(400, "InvalidParameterException", "Pagination token has expired or is invalid.")
     return None
 
 
-class _Connection(asyncio.Protocol):
+class _FakeConnection(asyncio.Protocol):
     """One client connection: reads requests, writes answers in turn."""
 
     def __init__(self, server: FakeCognito, loop: asyncio.AbstractEventLoop) -> None:
@@ -382,13 +382,13 @@ class _Connection(asyncio.Protocol):
         else:
             self._write(answer)
 
-    def _ordered(self, body: bytes) -> Answer:
+    def _ordered(self, body: bytes) -> FakeResponse:
         try:
-            return Answer(200, json.dumps(self._server.control(json.loads(body))).encode(), "application/json")
+            return FakeResponse(200, json.dumps(self._server.control(json.loads(body))).encode(), "application/json")
         except (ValueError, TypeError, KeyError, AttributeError) as bad:
-            return Answer(400, repr(bad).encode(), "text/plain")
+            return FakeResponse(400, repr(bad).encode(), "text/plain")
 
-    def _write(self, answer: Answer) -> None:
+    def _write(self, answer: FakeResponse) -> None:
         transport = self._transport
         if transport is None:
             return

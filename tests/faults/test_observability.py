@@ -16,7 +16,7 @@ from tests.emulator.pod import effective, reconciled
 from tests.emulator.process import adapter
 from tests.fake_cognito import FakeCognito
 from tests.support import RecordingSink, wait_until
-from tests.support.collector import Collector
+from tests.support.collector import TraceCollector
 
 CANARY = "canary-7f3a"
 
@@ -56,7 +56,7 @@ def scraped(port: int) -> dict[str, Any]:
 
 def test_metrics_and_traces_tell_of_the_same_event(cognito: FakeCognito, sink: RecordingSink, tmp_path: Path) -> None:
     port = free_port()
-    with Collector.start() as collector:
+    with TraceCollector.start() as collector:
         otel = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=crm",

@@ -28,7 +28,7 @@ class BrokenError(Exception):
     """A promise was not kept. The message says which."""
 
 
-class RefusedError(Exception):
+class RefusedInputError(Exception):
     """What stands for a refusal where the parser says so by its result."""
 
 
@@ -43,7 +43,7 @@ def promise(kept: object, what: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class FuzzTarget:
     """A parser: how inputs are made, how one is parsed (and the result looked at), which errors refuse one.
 
     `secret` is what no message about the input may hold, "" for nothing. `share` is the part of the inputs that this
@@ -68,7 +68,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FuzzFinding:
     """What should not have been, the kind of it (by which they are counted), and the input."""
 
     target: str
@@ -88,7 +88,7 @@ class Tally:
     seconds: float = 0.0
     slowest: float = 0.0
     found: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[FuzzFinding] = field(default_factory=list)
 
     @property
     def bad(self) -> int:
@@ -108,7 +108,7 @@ class Tally:
         for kind, count in other.found.items():
             self.found[kind] = self.found.get(kind, 0) + count
 
-    def note(self, finding: Finding) -> None:
+    def note(self, finding: FuzzFinding) -> None:
         """Count a finding, and keep it when it is one of the first of its kind."""
         count = self.found.get(finding.kind, 0)
         self.found[finding.kind] = count + 1
@@ -116,7 +116,7 @@ class Tally:
             self.findings.append(finding)
 
 
-def run(target: Target, seed: int, indices: range) -> Tally:
+def run(target: FuzzTarget, seed: int, indices: range) -> Tally:
     """Try these inputs, one after the other, in this thread (which must be the main one)."""
     tally = Tally()
     began = time.process_time()
@@ -127,7 +127,7 @@ def run(target: Target, seed: int, indices: range) -> Tally:
     return tally
 
 
-def _one(target: Target, seed: int, index: int, tally: Tally) -> None:
+def _one(target: FuzzTarget, seed: int, index: int, tally: Tally) -> None:
     given = target.input(seed, index)
     tally.inputs += 1
     problem: tuple[str, str] | None = None
@@ -157,7 +157,7 @@ def _one(target: Target, seed: int, index: int, tally: Tally) -> None:
         shown = ascii(given)
         if len(shown) > _SHOWN:
             shown = f"{shown[:_SHOWN]}... ({len(shown)} characters)"
-        tally.note(Finding(target.name, index, problem[0], problem[1], shown))
+        tally.note(FuzzFinding(target.name, index, problem[0], problem[1], shown))
 
 
 def _unfit(error: Exception, secret: str) -> tuple[str, str] | None:

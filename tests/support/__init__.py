@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from emulator.sink import Answer, Received, RecordingSink, Request
+from emulator.sink import ReceivedEvent, RecordingSink, SinkRequest, SinkResponse
 
-__all__ = ["Answer", "Received", "RecordingSink", "Request", "wait_until"]
+__all__ = ["ReceivedEvent", "RecordingSink", "SinkRequest", "SinkResponse", "wait_until"]
 
 T = TypeVar("T")
 

@@ -67,7 +67,7 @@ def chromium() -> str:
 
 
 @dataclass
-class Page:
+class BrowserPage:
     """One open page, with all that it asked for and complained about."""
 
     browser: Browser
@@ -144,7 +144,7 @@ class Browser:
         self._buffer = b""
         self._id = 0
         self._events: list[tuple[str, str]] = []
-        self._pages: dict[str, Page] = {}
+        self._pages: dict[str, BrowserPage] = {}
 
     def __enter__(self) -> Browser:
         return self
@@ -165,11 +165,11 @@ class Browser:
         with suppress(OSError):
             self._profile.cleanup()
 
-    def page(self) -> Page:
+    def page(self) -> BrowserPage:
         """A new, empty page."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = Page(self, session)
+        page = BrowserPage(self, session)
         self._pages[session] = page
         for domain in ("Page", "Network", "Log", "Runtime"):
             page.call(f"{domain}.enable")

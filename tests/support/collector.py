@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedSpan:
     """A span as it came. Ids are hexadecimal; `parent` is "" for a root, `links` are (trace, span)."""
 
     name: str
@@ -27,7 +27,7 @@ class Received:
     failed: bool
 
 
-class Collector:
+class TraceCollector:
     """Between `start` and the end of the block: requests as they came, spans as they are meant."""
 
     def __init__(self, url: str) -> None:
@@ -36,15 +36,15 @@ class Collector:
         self.requests: list[tuple[str, Mapping[str, str], bytes]] = []
 
     @property
-    def spans(self) -> list[Received]:
+    def spans(self) -> list[ReceivedSpan]:
         return [span for path, _, body in self.requests if path == "/v1/traces" for span in _spans(body)]
 
-    def named(self, name: str) -> list[Received]:
+    def named(self, name: str) -> list[ReceivedSpan]:
         return [span for span in self.spans if span.name == name]
 
     @classmethod
     @contextmanager
-    def start(cls) -> Iterator[Collector]:
+    def start(cls) -> Iterator[TraceCollector]:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
@@ -72,13 +72,13 @@ class Collector:
             thread.join()
 
 
-def _spans(body: bytes) -> Iterator[Received]:
+def _spans(body: bytes) -> Iterator[ReceivedSpan]:
     request = ExportTraceServiceRequest.FromString(body)
     for group in request.resource_spans:
         resource = _plain(group.resource.attributes)
         for scope in group.scope_spans:
             for span in scope.spans:
-                yield Received(
+                yield ReceivedSpan(
                     name=span.name,
                     kind=span.kind,
                     trace=span.trace_id.hex(),

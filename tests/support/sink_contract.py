@@ -19,7 +19,7 @@ from tests.support.delivery import make_event
 CANARY = "canary@example.com"
 
 
-class Rig(ABC):
+class SinkRig(ABC):
     """A sink, and what is behind it."""
 
     sink: Sink
@@ -51,13 +51,13 @@ def with_data(event: Event, data: object) -> Event:
 class SinkContract:
     """The suite."""
 
-    def test_an_event_arrives_with_all_its_attributes_and_its_data(self, rig: Rig) -> None:
+    def test_an_event_arrives_with_all_its_attributes_and_its_data(self, rig: SinkRig) -> None:
         event = make_event(changetype="updated", changed="attributes,status")
         (outcome,) = rig.sink.send([event])
         assert isinstance(outcome, Delivered)
         assert rig.received() == [as_json(event)]
 
-    def test_text_of_any_script_arrives_unchanged(self, rig: Rig) -> None:
+    def test_text_of_any_script_arrives_unchanged(self, rig: SinkRig) -> None:
         name = 'Zoë "Ø" 100 % 東京 😀 a\\b'
         data = {"Username": name, "note": "</x>\u2028\ufffe\uffff\u0001\n"}
         event = with_data(make_event(name, partitionkey=name), data)
@@ -67,19 +67,19 @@ class SinkContract:
         assert received["partitionkey"] == name
         assert received["data"] == data
 
-    def test_a_full_batch_has_one_outcome_for_each_event(self, rig: Rig) -> None:
+    def test_a_full_batch_has_one_outcome_for_each_event(self, rig: SinkRig) -> None:
         events = [make_event(f"user-{number}") for number in range(min(rig.sink.max_batch, 25))]
         outcomes = rig.sink.send(events)
         assert [type(outcome) for outcome in outcomes] == [Delivered] * len(events)
         assert by_id(rig.received()) == [as_json(event) for event in events]
 
-    def test_events_of_one_user_stay_in_order(self, rig: Rig) -> None:
+    def test_events_of_one_user_stay_in_order(self, rig: SinkRig) -> None:
         events = [make_event("ann") for _ in range(5)]
         for event in events:
             rig.sink.send([event])
         assert [event["id"] for event in rig.received()] == [event.id for event in events]
 
-    def test_many_threads_may_send_at_once(self, rig: Rig) -> None:
+    def test_many_threads_may_send_at_once(self, rig: SinkRig) -> None:
         events = [make_event(f"user-{number}") for number in range(24)]
         outcomes: list[Outcome] = []
 
@@ -95,14 +95,14 @@ class SinkContract:
         assert [type(outcome) for outcome in outcomes] == [Delivered] * len(events)
         assert by_id(rig.received()) == [as_json(event) for event in events]
 
-    def test_large_events_arrive_even_when_a_batch_of_them_is_too_large_for_one_request(self, rig: Rig) -> None:
+    def test_large_events_arrive_even_when_a_batch_of_them_is_too_large_for_one_request(self, rig: SinkRig) -> None:
         events = [with_data(make_event(f"user-{number}"), "x" * rig.large_bytes) for number in range(3)]
         for start in range(0, 3, rig.sink.max_batch):
             outcomes = rig.sink.send(events[start : start + rig.sink.max_batch])
             assert {type(outcome) for outcome in outcomes} == {Delivered}
         assert by_id(rig.received()) == [as_json(event) for event in events]
 
-    def test_a_sink_that_is_gone_is_a_retryable_failure_that_tells_nothing_about_users(self, rig: Rig) -> None:
+    def test_a_sink_that_is_gone_is_a_retryable_failure_that_tells_nothing_about_users(self, rig: SinkRig) -> None:
         rig.break_it()
         events = [with_data(make_event(CANARY), CANARY) for _ in range(min(2, rig.sink.max_batch))]
         outcomes = rig.sink.send(events)
@@ -114,6 +114,6 @@ class SinkContract:
             assert "\n" not in outcome.reason
             assert CANARY not in repr(outcome)
 
-    def test_it_says_where_it_sends_to_without_secrets(self, rig: Rig) -> None:
+    def test_it_says_where_it_sends_to_without_secrets(self, rig: SinkRig) -> None:
         assert rig.sink.target
         assert "secret" not in rig.sink.target

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Answer:
+class ScriptedResponse:
     """One answer, or one way not to give one. `drip` sends the headers a byte at a time, never ending.
 
     `close_silently` hangs up after the answer without having announced it.
@@ -28,7 +28,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Request:
+class ServedRequest:
     """What came over the wire. `connection` tells requests of one connection from those of another."""
 
     path: str
@@ -41,9 +41,9 @@ class SinkServer:
     """Answers with `script` first, one entry a request, then with `default`."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self.requests: list[Request] = []
-        self.script: deque[Answer] = deque()
-        self.default = Answer()
+        self.requests: list[ServedRequest] = []
+        self.script: deque[ScriptedResponse] = deque()
+        self.default = ScriptedResponse()
         self.stop = threading.Event()
         owner = self
 
@@ -53,11 +53,11 @@ class SinkServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                owner.requests.append(Request(self.path, headers, body, self.connection))
+                owner.requests.append(ServedRequest(self.path, headers, body, self.connection))
                 answer = owner.script.popleft() if owner.script else owner.default
                 self.act(answer)
 
-            def act(self, answer: Answer) -> None:
+            def act(self, answer: ScriptedResponse) -> None:
                 if answer.fault == "hang":
                     owner.stop.wait(30)
                 elif answer.fault == "garbage":

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _KEPT = ("PATH", "HOME", "LANG")
 
 
-class Terminal:
+class ScreenTerminal:
     """The terminal's other side. `written` is everything so far, as the bytes that a terminal would obey."""
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
@@ -79,7 +79,7 @@ def on_a_terminal(
     *,
     folder: Path | None = None,
     columns: int = 120,
-) -> Iterator[Terminal]:
+) -> Iterator[ScreenTerminal]:
     """Run `python -m adapter` with these arguments; it is killed at the end of the block if it is still there.
 
     Args:
@@ -102,7 +102,7 @@ def on_a_terminal(
     )
     os.close(child)
     try:
-        yield Terminal(process, parent)
+        yield ScreenTerminal(process, parent)
     finally:
         process.kill()
         process.wait(10)

@@ -71,12 +71,12 @@ def test_a_step_runs_again_only_when_its_inputs_or_outputs_change(
     monkeypatch.setattr(steps, "TOOLS", tmp_path)
     monkeypatch.setattr(steps, "ROOT", tmp_path)
     output = tmp_path / "output"
-    step = steps.Step("one", "the one step", ["input"], [output], output.touch)
+    step = steps.SetupStep("one", "the one step", ["input"], [output], output.touch)
 
     assert not step.done()
     step.run()
     assert step.done()
-    assert not steps.Step("one", "the one step", ["other input"], [output], output.touch).done()
+    assert not steps.SetupStep("one", "the one step", ["other input"], [output], output.touch).done()
     output.unlink()
     assert not step.done()
 
@@ -84,7 +84,7 @@ def test_a_step_runs_again_only_when_its_inputs_or_outputs_change(
 def test_a_step_that_left_nothing_behind_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "TOOLS", tmp_path)
     monkeypatch.setattr(steps, "ROOT", tmp_path)
-    step = steps.Step("one", "the one step", ["input"], [tmp_path / "output"], lambda: None)
+    step = steps.SetupStep("one", "the one step", ["input"], [tmp_path / "output"], lambda: None)
 
     with pytest.raises(steps.StepError, match="left no output"):
         step.run()
@@ -177,7 +177,7 @@ def test_a_step_that_nothing_waits_for_runs_beside_the_others(
         assert later.wait(20), "the next step did not begin"
         raise steps.StepError("npm failed", "mend it")
 
-    wanted = [steps.Step("npm", "beside", [], [], beside), steps.Step("next", "the next", [], [], later.set)]
+    wanted = [steps.SetupStep("npm", "beside", [], [], beside), steps.SetupStep("next", "the next", [], [], later.set)]
     with pytest.raises(bootstrap.FailedError, match="beside: npm failed; mend it"):
         bootstrap.run_all(wanted)
     assert "bootstrap: the next: 0 s" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapter.errors import ConfigError
-from tests.fuzz.engine import SLOW_S, Tally, Target, promise, run
+from tests.fuzz.engine import SLOW_S, FuzzTarget, Tally, promise, run
 from tests.fuzz.targets import TARGETS
 
 SEED = 20_261_123
@@ -26,7 +26,7 @@ def test_a_parser_ends_every_input_with_a_result_or_its_own_error(name: str) -> 
 
 
 def broken(parse: Any, secret: str = "") -> Tally:
-    target = Target(
+    target = FuzzTarget(
         name="broken",
         make=lambda rng: rng.randrange(10),
         parse=parse,

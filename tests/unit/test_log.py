@@ -16,7 +16,7 @@ import pytest
 from adapter.log import Action, configure, status_line
 
 
-class Terminal(io.StringIO):
+class FakeTerminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
@@ -47,7 +47,7 @@ def test_a_record_is_one_json_object_with_its_action_and_fields() -> None:
 
 
 def test_a_terminal_gets_readable_lines() -> None:
-    stream = Terminal()
+    stream = FakeTerminal()
     configure("info", stream)
     logging.getLogger("adapter").warning("It is %s", "late", extra={"action": Action.STOPPED, "seconds": 2})
     assert stream.getvalue().endswith(" WARNING It is late (seconds 2)\n")
@@ -68,7 +68,7 @@ def test_libraries_log_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+@pytest.mark.parametrize("stream", [io.StringIO(), FakeTerminal()])
 def test_a_bug_is_logged_with_its_traceback(stream: io.StringIO) -> None:
     configure("info", stream)
     try:
@@ -79,7 +79,7 @@ def test_a_bug_is_logged_with_its_traceback(stream: io.StringIO) -> None:
 
 
 def test_a_terminal_is_spared_the_ids_of_traces() -> None:
-    stream = Terminal()
+    stream = FakeTerminal()
     configure("info", stream)
     ids = {"action": Action.SWEEP_DONE, "trace_id": "4bf92f35", "span_id": "00f067aa"}
     logging.getLogger("adapter").info("Swept the pool", extra=ids)

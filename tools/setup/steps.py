@@ -29,7 +29,7 @@ class StepError(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
+class SetupStep:
     """One thing to fetch: `inputs` decide whether it is up to date, `outputs` must exist afterwards."""
 
     name: str

@@ -16,7 +16,7 @@ from adapter.net.failures import FaultKind, TransferError
 from adapter.net.http_client import HttpClient
 from adapter.net.origin import Limits, Origin
 from adapter.net.response import Response
-from tests.fuzz.engine import Target, promise
+from tests.fuzz.engine import FuzzTarget, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY
@@ -176,7 +176,7 @@ def _user(raw: bytes) -> None:
 
 TARGETS = (
     # Each input takes two connections: a millisecond.
-    Target(
+    FuzzTarget(
         name="http-response",
         make=_make_wire,
         parse=_wire,
@@ -184,6 +184,10 @@ TARGETS = (
         share=0.1,
         around=_wire_server.running,
     ),
-    Target(name="listusers-page", make=_make_page, parse=_page, refusals=(UnavailableError,), secret=lambda _: CANARY),
-    Target(name="listusers-user", make=_make_user, parse=_user, refusals=(UnavailableError,), secret=lambda _: CANARY),
+    FuzzTarget(
+        name="listusers-page", make=_make_page, parse=_page, refusals=(UnavailableError,), secret=lambda _: CANARY
+    ),
+    FuzzTarget(
+        name="listusers-user", make=_make_user, parse=_user, refusals=(UnavailableError,), secret=lambda _: CANARY
+    ),
 )

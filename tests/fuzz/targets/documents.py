@@ -6,7 +6,7 @@ from random import Random
 
 from adapter.errors import ConfigError
 from adapter.manifest import environment, parse
-from tests.fuzz.engine import Target, promise
+from tests.fuzz.engine import FuzzTarget, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.targets.texts import CANARY, POOL
 
@@ -108,4 +108,4 @@ def _secret(raw: bytes) -> str:
     return CANARY if any(line in raw for line in _TOLD) and raw.count(CANARY.encode()) == 1 else ""
 
 
-TARGETS = (Target(name="manifest", make=_make, parse=_manifest, refusals=(ConfigError,), secret=_secret),)
+TARGETS = (FuzzTarget(name="manifest", make=_make, parse=_manifest, refusals=(ConfigError,), secret=_secret),)

@@ -16,7 +16,7 @@ from iam.errors import InputError, KeyUnusableError
 from iam.options import Duration, read_pools
 from iam.policy import MANAGED_POLICY_MAX, PolicyError, policy_documents, policy_size, policy_text
 from iam.secret import CURRENT, KEY_ID, SECRET_KEY, SecretState, read
-from tests.fuzz.engine import RefusedError, Target, promise
+from tests.fuzz.engine import FuzzTarget, RefusedInputError, promise
 from tests.fuzz.mutate import texts
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import ARNS, CANARY, POOL
@@ -102,12 +102,14 @@ def _age(text: str) -> None:
     try:
         seconds = Duration().convert(text, None, None)
     except click.BadParameter as error:
-        raise RefusedError(error.message) from None
+        raise RefusedInputError(error.message) from None
     promise(0 <= seconds < 10**15, "an age is a number of seconds")
 
 
 TARGETS = (
-    Target(name="iam-duration", make=_AGES.make, parse=_age, refusals=(RefusedError,)),
-    Target(name="iam-secret", make=_make_secret, parse=_secret, refusals=(KeyUnusableError,), secret=lambda _: CANARY),
-    Target(name="iam-pools", make=_make_pools, parse=_pools, refusals=(ConfigError, PolicyError)),
+    FuzzTarget(name="iam-duration", make=_AGES.make, parse=_age, refusals=(RefusedInputError,)),
+    FuzzTarget(
+        name="iam-secret", make=_make_secret, parse=_secret, refusals=(KeyUnusableError,), secret=lambda _: CANARY
+    ),
+    FuzzTarget(name="iam-pools", make=_make_pools, parse=_pools, refusals=(ConfigError, PolicyError)),
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from plan_review.plan.source import PlanError
 from plan_review.run import Loaded, run
-from tests.fuzz.engine import Target, promise
+from tests.fuzz.engine import FuzzTarget, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY
@@ -127,4 +127,4 @@ def _review(given: tuple[bytes, str]) -> None:
         )
 
 
-TARGETS = (Target(name="plan", make=_make, parse=_review, refusals=(PlanError,), secret=lambda _: CANARY),)
+TARGETS = (FuzzTarget(name="plan", make=_make, parse=_review, refusals=(PlanError,), secret=lambda _: CANARY),)

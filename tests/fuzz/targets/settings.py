@@ -11,7 +11,7 @@ from adapter.config import values
 from adapter.config.settings import effective, load, remarks
 from adapter.config.variables import VARIABLES
 from adapter.errors import ConfigError
-from tests.fuzz.engine import Target, promise
+from tests.fuzz.engine import FuzzTarget, promise
 from tests.fuzz.mutate import Kit, texts
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY, POOL
@@ -161,11 +161,11 @@ def _knative(given: dict[str, str]) -> None:
 
 
 TARGETS = (
-    Target(name="value", make=_make_value, parse=_value, refusals=(ConfigError,)),
+    FuzzTarget(name="value", make=_make_value, parse=_value, refusals=(ConfigError,)),
     # No refusals: nothing of Knative's stops the adapter.
-    Target(name="knative", make=_make_knative, parse=_knative, refusals=()),
-    Target(name="overrides", make=_make_overrides, parse=_overrides, refusals=(ConfigError,)),
-    Target(
+    FuzzTarget(name="knative", make=_make_knative, parse=_knative, refusals=()),
+    FuzzTarget(name="overrides", make=_make_overrides, parse=_overrides, refusals=(ConfigError,)),
+    FuzzTarget(
         name="environment",
         make=_make_environment,
         parse=_environment,

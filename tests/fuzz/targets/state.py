@@ -19,7 +19,7 @@ from adapter.state.export import FORMAT, check_lines, export_lines, import_lines
 from adapter.state.sqlite import schema
 from adapter.state.sqlite.store import SqliteStore
 from adapter.state.sqlite.table import Table
-from tests.fuzz.engine import Target, promise
+from tests.fuzz.engine import FuzzTarget, promise
 from tests.fuzz.mutate import binary
 from tests.fuzz.structure import mutated, written
 from tests.fuzz.targets.texts import CANARY, POOL
@@ -163,7 +163,7 @@ def _damaged(given: tuple[int, list[tuple[int, int]], int | None]) -> None:
 
 
 TARGETS = (
-    Target(
+    FuzzTarget(
         name="state-import",
         make=_make_export,
         parse=_import,
@@ -171,7 +171,7 @@ TARGETS = (
         secret=lambda _: CANARY,
         around=_memory,
     ),
-    Target(
+    FuzzTarget(
         name="state-file",
         make=_make_damage,
         parse=_damaged,

@@ -19,7 +19,7 @@ from adapter.sinks.base import Failed
 from adapter.sinks.options import HttpOptions
 from adapter.sinks.outcomes import BODY_MAX, parse_retry_after, read_answer
 from adapter.state.url import parse_state_url
-from tests.fuzz.engine import RefusedError, Target, promise
+from tests.fuzz.engine import FuzzTarget, RefusedInputError, promise
 from tests.fuzz.mutate import texts
 
 CANARY = "cAnArY7"
@@ -103,7 +103,7 @@ def _retry_after(given: tuple[int, str]) -> None:
         promise(outcome.reason.isprintable(), "a reason is one printable line")
     wait_s = parse_retry_after(text, 1_790_000_000.0)
     if wait_s is None:
-        raise RefusedError("not a Retry-After")
+        raise RefusedInputError("not a Retry-After")
     promise(math.isfinite(wait_s) and wait_s >= 0, "a wait is a finite number from 0")
 
 
@@ -236,9 +236,11 @@ def _state_url(text: str) -> None:
 
 
 TARGETS = (
-    Target(name="arn", make=ARNS.make, parse=_arn, refusals=(ArnError,)),
-    Target(name="duration", make=_DURATIONS.make, parse=_duration, refusals=(DurationError,)),
-    Target(name="retry-after", make=_make_retry_after, parse=_retry_after, refusals=(RefusedError,)),
-    Target(name="sink", make=_make_sink, parse=_sink, refusals=(ConfigError,), secret=_password, around=_without_tls),
-    Target(name="state-url", make=_STATES.make, parse=_state_url, refusals=(ConfigError,)),
+    FuzzTarget(name="arn", make=ARNS.make, parse=_arn, refusals=(ArnError,)),
+    FuzzTarget(name="duration", make=_DURATIONS.make, parse=_duration, refusals=(DurationError,)),
+    FuzzTarget(name="retry-after", make=_make_retry_after, parse=_retry_after, refusals=(RefusedInputError,)),
+    FuzzTarget(
+        name="sink", make=_make_sink, parse=_sink, refusals=(ConfigError,), secret=_password, around=_without_tls
+    ),
+    FuzzTarget(name="state-url", make=_STATES.make, parse=_state_url, refusals=(ConfigError,)),
 )

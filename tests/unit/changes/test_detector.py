@@ -219,7 +219,7 @@ def test_a_replay_has_the_same_id_within_a_run_only() -> None:
 
 
 @dataclass
-class World:
+class ComparedWorld:
     """A pool with one username, the state, and a consumer who drops events whose id it has seen."""
 
     pool: User | None = None
@@ -279,7 +279,7 @@ STEPS = st.one_of(
 @settings(max_examples=400)
 @given(st.lists(STEPS, max_size=30))
 def test_after_any_history_the_consumer_has_what_the_pool_has(history: list[tuple[str, str]]) -> None:
-    world = World()
+    world = ComparedWorld()
     for step, what in history:
         getattr(world, step)(what)
     world.sweep("ok")
@@ -288,7 +288,7 @@ def test_after_any_history_the_consumer_has_what_the_pool_has(history: list[tupl
 
 @given(st.lists(st.sampled_from(["toggle", "status", "delete"]), max_size=20))
 def test_a_second_look_finds_nothing(history: list[str]) -> None:
-    world = World()
+    world = ComparedWorld()
     for what in history:
         world.mutate(what)
         world.sweep("ok")

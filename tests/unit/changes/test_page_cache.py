@@ -51,7 +51,7 @@ def test_users_that_no_page_holds_can_be_forgotten() -> None:
     assert pages.match(b"page") is not None
 
 
-class AnyHistory(RuleBasedStateMachine):
+class AnyPageHistory(RuleBasedStateMachine):
     """Pages are shown, users change their form and go: a familiar page is one that 60 looks would find unchanged."""
 
     def __init__(self) -> None:
@@ -94,5 +94,5 @@ class AnyHistory(RuleBasedStateMachine):
                 assert set(self.index.unseen()) == set(self.form) - {row for row, _ in users}
 
 
-TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory = AnyPageHistory.TestCase
 TestAnyHistory.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapter.cognito.rate_limiter import RETRY_AFTER_MAX_S, RateLimiter
 
 
-class Clock:
+class SteppedClock:
     def __init__(self) -> None:
         self.now_s = 100.0
 
@@ -24,8 +24,8 @@ class Clock:
         self.now_s += seconds
 
 
-def limiter(max_rps: float) -> tuple[RateLimiter, Clock]:
-    clock = Clock()
+def limiter(max_rps: float) -> tuple[RateLimiter, SteppedClock]:
+    clock = SteppedClock()
     return RateLimiter(max_rps, clock=clock, sleep=clock.sleep), clock
 
 

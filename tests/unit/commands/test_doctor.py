@@ -34,7 +34,7 @@ from adapter.errors import AdapterError
 from adapter.state.base import Meta
 from adapter.state.sqlite.store import SqliteStore
 from tests.support.rig import ARN
-from tests.support.sink_server import Answer, SinkServer, sink_server
+from tests.support.sink_server import ScriptedResponse, SinkServer, sink_server
 
 LEAST = {"ARN": ARN, "K_SINK": "stdout:"}
 POOL = parse_pool_arn(ARN)
@@ -63,7 +63,7 @@ CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011
 </GetCallerIdentityResult></GetCallerIdentityResponse>"""
 
 
-def identity(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> Check:
+def identity(monkeypatch: pytest.MonkeyPatch, answer: ScriptedResponse) -> Check:
     """What is said of the caller when STS answers this."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "AKIDEXAMPLE")
@@ -80,16 +80,18 @@ def identity(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> Check:
 def test_an_sts_that_does_not_answer_as_sts_is_not_known_and_no_bug(
     monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
 ) -> None:
-    check = identity(monkeypatch, Answer(status=status, body=body, headers={"content-type": "text/html"}))
+    check = identity(monkeypatch, ScriptedResponse(status=status, body=body, headers={"content-type": "text/html"}))
     assert check.mark is Mark.SKIP
     assert check.found.startswith("not known: ")
 
 
 def test_an_sts_that_answers_says_who_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
     own = CALLER.format(account=POOL.account).encode()
-    assert identity(monkeypatch, Answer(status=200, body=own)) == ok("identity", f"arn:aws:iam::{POOL.account}:user/x")
+    assert identity(monkeypatch, ScriptedResponse(status=200, body=own)) == ok(
+        "identity", f"arn:aws:iam::{POOL.account}:user/x"
+    )
     other = CALLER.format(account="999999999999").encode()
-    assert identity(monkeypatch, Answer(status=200, body=other)).mark is Mark.WARN
+    assert identity(monkeypatch, ScriptedResponse(status=200, body=other)).mark is Mark.WARN
 
 
 # -- configuration --------------------------------------------------------------------------------------------------
@@ -257,7 +259,7 @@ def test_a_probe_is_sent_on_request_as_the_adapter_would_send_it(server: SinkSer
     ("status", "words"), [(401, "check DELIVERY_HEADERS"), (500, "sink's own logs"), (422, "format")]
 )
 def test_a_refused_probe_says_where_to_look(server: SinkServer, status: int, words: str) -> None:
-    server.default = Answer(status=status, body=b"canary of the sink")
+    server.default = ScriptedResponse(status=status, body=b"canary of the sink")
     refused = checked(server.url, send=True)[-1]
     assert refused.mark is Mark.FAIL
     assert words in refused.mend

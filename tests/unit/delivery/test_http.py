@@ -13,16 +13,16 @@ from adapter.delivery import Batching, CircuitBreaker, Delivery, Result, RetryPo
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
 from tests.support.delivery import make_event
-from tests.support.sink_server import Answer, SinkServer, sink_server
+from tests.support.sink_server import ScriptedResponse, SinkServer, sink_server
 
 MISBEHAVIOUR = (
-    Answer(500),
-    Answer(503, {"Retry-After": "0"}, b"busy"),
-    Answer(429),
-    Answer(fault="reset"),
-    Answer(fault="garbage"),
-    Answer(202, body=b"half", fault="truncate"),
-    Answer(202, close_silently=True),
+    ScriptedResponse(500),
+    ScriptedResponse(503, {"Retry-After": "0"}, b"busy"),
+    ScriptedResponse(429),
+    ScriptedResponse(fault="reset"),
+    ScriptedResponse(fault="garbage"),
+    ScriptedResponse(202, body=b"half", fault="truncate"),
+    ScriptedResponse(202, close_silently=True),
 )
 
 
@@ -53,7 +53,9 @@ def collect_all(delivery: Delivery) -> list[Result]:
 def test_everything_arrives_in_order_at_a_sink_that_misbehaves_every_third_time(mode: ContentMode) -> None:
     dice = random.Random(20_261_123)
     with sink_server() as server:
-        server.script.extend(dice.choice(MISBEHAVIOUR) if dice.random() < 0.33 else Answer() for _ in range(400))
+        server.script.extend(
+            dice.choice(MISBEHAVIOUR) if dice.random() < 0.33 else ScriptedResponse() for _ in range(400)
+        )
         sink = HttpSink(server.url, HttpOptions(mode=mode, batch_size=10, timeout_s=5))
         delivery = Delivery(
             sink,

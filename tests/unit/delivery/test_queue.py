@@ -439,7 +439,7 @@ def test_an_answer_after_the_end_changes_nothing() -> None:
     assert subject.collect() == []
 
 
-class AnyHistory(RuleBasedStateMachine):
+class AnyQueueHistory(RuleBasedStateMachine):
     """Whatever happens in whatever order: each event ends once, users keep their order and never overlap."""
 
     def __init__(self) -> None:
@@ -515,5 +515,5 @@ class AnyHistory(RuleBasedStateMachine):
         assert self.subject.uncollected == 0
 
 
-AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-TestAnyHistory = AnyHistory.TestCase
+AnyQueueHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnyHistory = AnyQueueHistory.TestCase

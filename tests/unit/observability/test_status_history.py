@@ -17,7 +17,7 @@ from adapter.observability.status_page.history import POINTS, SPANS, History, qu
 EVENT = Event(attributes={"type": "t", "id": "1"}, data=b"", key="bob")
 
 
-class World:
+class HistoryWorld:
     """An adapter's counters, and a history that looks at them by a clock of the test's."""
 
     def __init__(self, now_s: float = 1_000_003.0) -> None:
@@ -39,7 +39,7 @@ class World:
 
 
 def test_events_are_counted_in_the_bucket_in_which_they_ended() -> None:
-    world = World()
+    world = HistoryWorld()
     world.tell(Kind.CREATED)
     world.tell(Kind.SNAPSHOT, None)
     world.tick()
@@ -55,7 +55,7 @@ def test_events_are_counted_in_the_bucket_in_which_they_ended() -> None:
 
 @pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
 def test_time_before_the_start_and_after_a_gap_is_unknown_not_zero(span: Any) -> None:
-    world = World()
+    world = HistoryWorld()
     world.tick()
     world.tick(3 * span.step_s)
     created = world.series("created", span.name)
@@ -64,7 +64,7 @@ def test_time_before_the_start_and_after_a_gap_is_unknown_not_zero(span: Any) ->
 
 @pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
 def test_what_is_older_than_the_span_is_forgotten(span: Any) -> None:
-    world = World()
+    world = HistoryWorld()
     world.tell()
     world.tick()
     assert sum(filter(None, world.series("created", span.name))) == 1
@@ -78,7 +78,7 @@ def test_what_is_older_than_the_span_is_forgotten(span: Any) -> None:
 
 
 def test_rates_count_the_time_that_was_lived() -> None:
-    world = World(now_s=1_000_008.0)  # 2 seconds before the end of a bucket
+    world = HistoryWorld(now_s=1_000_008.0)  # 2 seconds before the end of a bucket
     world.tick()
     world.requests, world.throttled = 40, 4
     world.tick(1.99)
@@ -92,7 +92,7 @@ def test_rates_count_the_time_that_was_lived() -> None:
 
 
 def test_the_present_rate_is_the_same_whatever_is_shown() -> None:
-    world = World()
+    world = HistoryWorld()
     world.tick()
     for _ in range(600):
         world.requests += 12
@@ -102,7 +102,7 @@ def test_the_present_rate_is_the_same_whatever_is_shown() -> None:
 
 
 def test_sweeps_have_a_mean_and_failures() -> None:
-    world = World()
+    world = HistoryWorld()
     world.metrics.swept("complete", 2.0)
     world.metrics.swept("complete", 4.0)
     world.metrics.swept("InternalError", 9.0)
@@ -115,7 +115,7 @@ def test_sweeps_have_a_mean_and_failures() -> None:
 
 
 def test_lags_are_those_of_delivered_changes() -> None:
-    world = World()
+    world = HistoryWorld()
     world.tell(lag_s=0.7)
     world.tell(Kind.SNAPSHOT, None)
     world.tell(lag_s=50, status=Status.UNDELIVERED)
@@ -127,7 +127,7 @@ def test_lags_are_those_of_delivered_changes() -> None:
 
 
 def test_gauges_keep_their_last_value_in_each_bucket() -> None:
-    world = World()
+    world = HistoryWorld()
     world.metrics.users, world.metrics.undelivered = 7, 1
     world.tick()
     world.metrics.users, world.metrics.undelivered = 8, 0
@@ -136,12 +136,12 @@ def test_gauges_keep_their_last_value_in_each_bucket() -> None:
 
 
 def test_the_newest_bucket_says_how_old_it_is() -> None:
-    world = World(now_s=1_000_003.0)
+    world = HistoryWorld(now_s=1_000_003.0)
     assert world.history.past("15m").newest_age_s == pytest.approx(3)
 
 
 def test_a_day_needs_no_more_memory_than_an_hour() -> None:
-    world = World()
+    world = HistoryWorld()
 
     def size() -> int:
         rows = [row for ring in world.history._rings.values() for row in ring._rows if row is not None]

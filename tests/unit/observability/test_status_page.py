@@ -20,7 +20,7 @@ from adapter.observability.status_page.server import StatusServer
 from adapter.sinks.base import Delivered
 from adapter.state.sqlite.lock import Holder
 from emulator.task import free_port
-from tests.support.browser import Browser, Page, open_browser
+from tests.support.browser import Browser, BrowserPage, open_browser
 from tests.support.rig import ARN, DOWN, MemoryPool, MemorySink, Rig
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"
@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-class World:
+class PageWorld:
     """An adapter between a pool and a sink, with the servers for its page and for Prometheus."""
 
     def __init__(self, folder: Path, stack: ExitStack, **environment: str) -> None:
@@ -67,7 +67,7 @@ class World:
                 found[name] = found.get(name, 0) + sample.value
         return found
 
-    def open(self, browser: Browser) -> Page:
+    def open(self, browser: Browser) -> BrowserPage:
         page = browser.page()
         page.view(1280, 900)
         page.visit(self.server.url)
@@ -84,14 +84,14 @@ def stack() -> Iterator[ExitStack]:
         yield opened
 
 
-def text(page: Page, template: str, name: str) -> str:
+def text(page: BrowserPage, template: str, name: str) -> str:
     return str(page.evaluate(template.format(name)))
 
 
 def test_numbers_appear_follow_what_happens_and_match_the_metrics(
     browser: Browser, tmp_path: Path, stack: ExitStack
 ) -> None:
-    world = World(tmp_path, stack)
+    world = PageWorld(tmp_path, stack)
     page = world.open(browser)
     assert page.evaluate("document.getElementById('state').textContent") == "Ready"
     assert page.evaluate("document.title") == "Ready · eu-central-1_AbCdEfGhI"
@@ -126,7 +126,7 @@ def test_numbers_appear_follow_what_happens_and_match_the_metrics(
 
 
 def test_a_hostile_username_stays_text(browser: Browser, tmp_path: Path, stack: ExitStack) -> None:
-    world = World(tmp_path, stack, STATUS_SHOW_USERS="true")
+    world = PageWorld(tmp_path, stack, STATUS_SHOW_USERS="true")
     world.pool.create(HOSTILE)
     world.rig.sweep()
     page = world.open(browser)
@@ -143,7 +143,7 @@ def test_a_hostile_username_stays_text(browser: Browser, tmp_path: Path, stack: 
 def test_nothing_is_asked_of_anybody_else_and_nothing_complains(
     browser: Browser, tmp_path: Path, stack: ExitStack
 ) -> None:
-    world = World(tmp_path, stack)
+    world = PageWorld(tmp_path, stack)
     page = world.open(browser)
     for span in ("3h", "24h", "15m"):
         page.evaluate(f"document.querySelector('input[value=\"{span}\"]').click()")
@@ -157,7 +157,7 @@ def test_nothing_is_asked_of_anybody_else_and_nothing_complains(
 def test_the_page_says_when_the_adapter_stopped_and_recovers(
     browser: Browser, tmp_path: Path, stack: ExitStack
 ) -> None:
-    world = World(tmp_path, stack)
+    world = PageWorld(tmp_path, stack)
     page = world.open(browser)
     port = world.server.port
     world.server.__exit__()
@@ -173,7 +173,7 @@ def test_the_page_says_when_the_adapter_stopped_and_recovers(
 
 
 def test_the_page_can_be_paused(browser: Browser, tmp_path: Path, stack: ExitStack) -> None:
-    world = World(tmp_path, stack)
+    world = PageWorld(tmp_path, stack)
     page = world.open(browser)
     page.evaluate("document.getElementById('pause').click()")
     page.until("document.getElementById('pause').getAttribute('aria-pressed') === 'true'")
@@ -186,7 +186,7 @@ def test_the_page_can_be_paused(browser: Browser, tmp_path: Path, stack: ExitSta
     page.until(TILE.format("Users") + " === '3'")
 
 
-def press(page: Page, key: str) -> None:
+def press(page: BrowserPage, key: str) -> None:
     for kind in ("rawKeyDown", "keyUp"):
         page.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=_CODES[key])
 
@@ -197,7 +197,7 @@ _CODES = {"Tab": 9, "ArrowLeft": 37, "End": 35, "Escape": 27}
 def test_a_chart_can_be_read_with_the_keyboard_and_as_a_table(
     browser: Browser, tmp_path: Path, stack: ExitStack
 ) -> None:
-    world = World(tmp_path, stack)
+    world = PageWorld(tmp_path, stack)
     world.pool.create("zoe")
     world.rig.sweep()
     page = world.open(browser)
@@ -246,7 +246,7 @@ CONTRAST = """
 
 
 def test_both_themes_are_readable_and_fit_a_phone(browser: Browser, tmp_path: Path, stack: ExitStack) -> None:
-    world = World(tmp_path, stack)
+    world = PageWorld(tmp_path, stack)
     world.sink.answer = lambda event: DOWN if event.key == "zoe" else Delivered()
     for name in ("zoe", "amir"):
         world.pool.create(name)
@@ -264,7 +264,7 @@ def test_both_themes_are_readable_and_fit_a_phone(browser: Browser, tmp_path: Pa
 
 
 def test_everything_has_a_name_for_those_who_do_not_see_it(browser: Browser, tmp_path: Path, stack: ExitStack) -> None:
-    page = World(tmp_path, stack).open(browser)
+    page = PageWorld(tmp_path, stack).open(browser)
     nodes = page.call("Accessibility.getFullAXTree")["nodes"]
     roles: dict[str, list[str]] = {}
     for node in nodes:

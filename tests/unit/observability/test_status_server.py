@@ -33,7 +33,7 @@ def settings(**more: str) -> Settings:
     return config.load({"ARN": ARN, "K_SINK": "https://user:secret@events.example.com/x?key=secret", **more})
 
 
-class World:
+class ServerWorld:
     """A report of an adapter that told two events, and its server."""
 
     def __init__(self, settings: Settings) -> None:
@@ -50,15 +50,15 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def world() -> ServerWorld:
     """One that a test may change."""
-    return World(settings())
+    return ServerWorld(settings())
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """The server of a world that stays as it is."""
-    with StatusServer(World(settings()).report, Address("127.0.0.1", 0)) as opened:
+    with StatusServer(ServerWorld(settings()).report, Address("127.0.0.1", 0)) as opened:
         yield opened.port
 
 
@@ -81,7 +81,7 @@ def told(port: int, path: str = "/status") -> dict[str, Any]:
     return found
 
 
-def test_the_json_holds_what_the_probes_and_the_metrics_say(world: World) -> None:
+def test_the_json_holds_what_the_probes_and_the_metrics_say(world: ServerWorld) -> None:
     found = world.report.status("15m")
     assert {name: found[name] for name in world.metrics.status()} == world.metrics.status()
     assert (found["ready"], found["unready"]) == (False, ["no successful poll yet"])
@@ -96,7 +96,7 @@ def test_the_json_holds_what_the_probes_and_the_metrics_say(world: World) -> Non
     assert world.report.status("15m")["ready"] is True
 
 
-def test_the_json_says_who_holds_the_lease(world: World) -> None:
+def test_the_json_says_who_holds_the_lease(world: ServerWorld) -> None:
     def lease() -> tuple[Any, Any]:
         found = world.report.status("15m")
         return found["lease_holder"], found["holds_lease"]
@@ -136,17 +136,17 @@ def test_the_last_events_come_newest_first_with_usernames_hashed(port: int) -> N
     assert newest["user"] != oldest["user"]
     assert {len(newest["user"]), len(oldest["user"])} == {10}
     assert told(port)["last_events"][0]["user"] == newest["user"]
-    another = World(settings())
+    another = ServerWorld(settings())
     assert another.report.status("15m")["last_events"][0]["user"] != newest["user"]
 
 
 def test_usernames_are_shown_when_somebody_asks_for_them() -> None:
-    found = World(settings(STATUS_SHOW_USERS="true")).report.status("15m")
+    found = ServerWorld(settings(STATUS_SHOW_USERS="true")).report.status("15m")
     assert [event["user"] for event in found["last_events"]] == [HOSTILE, "ada"]
     assert found["usernames_hashed"] is False
 
 
-def test_only_the_last_events_are_kept(world: World) -> None:
+def test_only_the_last_events_are_kept(world: ServerWorld) -> None:
     event = Event(attributes={"id": "x", "type": "t"}, data=b"", key="bob")
     for _ in range(500):
         world.metrics.finished([(Result(event=event, status=Status.DELIVERED, code="200"), Kind.CREATED, 0.1)])
@@ -232,7 +232,7 @@ def test_a_request_without_a_host_or_with_two_is_not_answered(port: int) -> None
         assert connection.recv(100).startswith(b"HTTP/1.1 421 ")
 
 
-def test_the_host_of_the_setting_is_answered(world: World) -> None:
+def test_the_host_of_the_setting_is_answered(world: ServerWorld) -> None:
     with StatusServer(world.report, Address("localhost", 0)) as opened:
         assert ask(opened.port, host=f"localhost:{opened.port}")[0] == 200
         assert opened.url == f"http://localhost:{opened.port}/"
@@ -262,7 +262,7 @@ def test_a_body_is_not_taken_for_the_next_request(port: int) -> None:
     assert answer.count(b"HTTP/1.1 200") == 1
 
 
-def test_the_end_of_the_server_ends_the_connections_that_are_kept_open(world: World) -> None:
+def test_the_end_of_the_server_ends_the_connections_that_are_kept_open(world: ServerWorld) -> None:
     with StatusServer(world.report, Address("127.0.0.1", 0)) as opened:
         connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=30)
         for _ in range(2):
@@ -273,7 +273,7 @@ def test_the_end_of_the_server_ends_the_connections_that_are_kept_open(world: Wo
     connection.close()
 
 
-def test_the_history_goes_on_while_nobody_looks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_goes_on_while_nobody_looks(world: ServerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = threading.Semaphore(0)
     monkeypatch.setattr(world.report, "tick", ticks.release)
     with StatusServer(world.report, Address("127.0.0.1", 0)):

@@ -20,19 +20,19 @@ from adapter.observability.tracing.otel import OtelTraces
 from adapter.observability.tracing.start import start_traces
 from adapter.sinks.base import Delivered, Failed, Outcome
 from tests.support import wait_until
-from tests.support.collector import Collector, Received
+from tests.support.collector import ReceivedSpan, TraceCollector
 from tests.support.rig import ARN, DOWN, REFUSED, MemoryPool, MemorySink, Rig
 from tests.unit.config.test_knative import LEAST
 
 
 @pytest.fixture(scope="module")
-def _collector() -> Iterator[Collector]:
-    with Collector.start() as running:
+def _collector() -> Iterator[TraceCollector]:
+    with TraceCollector.start() as running:
         yield running
 
 
 @pytest.fixture
-def collector(_collector: Collector) -> Collector:
+def collector(_collector: TraceCollector) -> TraceCollector:
     _collector.requests.clear()
     _collector.status = 200
     return _collector
@@ -42,7 +42,7 @@ Start = Callable[..., OtelTraces]
 
 
 @pytest.fixture
-def start(collector: Collector) -> Start:
+def start(collector: TraceCollector) -> Start:
     def made(**more: object) -> OtelTraces:
         options: dict[str, object] = {
             "exporters": ("otlp",),
@@ -64,7 +64,7 @@ class BatchSink(MemorySink):
         self.target = target
 
 
-def ended(traces: OtelTraces, collector: Collector) -> list[Received]:
+def ended(traces: OtelTraces, collector: TraceCollector) -> list[ReceivedSpan]:
     """Every span, once the tracer is closed."""
     traces.close()
     return collector.spans
@@ -81,7 +81,7 @@ def event(number: int, **attributes: str) -> Event:
 
 
 def test_a_cycle_is_a_trace_and_its_deliveries_are_linked_to_it(
-    start: Start, collector: Collector, tmp_path: Path
+    start: Start, collector: TraceCollector, tmp_path: Path
 ) -> None:
     traces = start()
     pool, sink = MemoryPool(page_size=2), MemorySink()
@@ -124,7 +124,7 @@ def test_a_cycle_is_a_trace_and_its_deliveries_are_linked_to_it(
 
 
 def test_who_sends_is_named_as_opentelemetry_wants_it(
-    start: Start, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    start: Start, collector: TraceCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (traces := start()).poll():
         pass
@@ -143,7 +143,7 @@ def test_who_sends_is_named_as_opentelemetry_wants_it(
     assert span.resource["service.instance.id"] == "users"
 
 
-def test_a_sweep_that_fails_says_why(start: Start, collector: Collector, tmp_path: Path) -> None:
+def test_a_sweep_that_fails_says_why(start: Start, collector: TraceCollector, tmp_path: Path) -> None:
     traces, pool = start(), MemoryPool()
     with Rig.start(pool, MemorySink(), tmp_path / "s.db", traces=traces) as rig:
         pool.faults = [UnavailableError("canary", code="InternalErrorException")] * 9
@@ -155,7 +155,7 @@ def test_a_sweep_that_fails_says_why(start: Start, collector: Collector, tmp_pat
     assert not any(b"canary" in body for _, _, body in collector.requests)
 
 
-def test_retries_and_dead_letters_can_be_told_apart(start: Start, collector: Collector, tmp_path: Path) -> None:
+def test_retries_and_dead_letters_can_be_told_apart(start: Start, collector: TraceCollector, tmp_path: Path) -> None:
     traces, pool = start(), MemoryPool()
     sink, dead = MemorySink(), MemorySink()
     sink.target = "https://sink.example:8443/in"
@@ -179,7 +179,7 @@ def test_retries_and_dead_letters_can_be_told_apart(start: Start, collector: Col
     assert len({span.trace for span in spans}) == 3
 
 
-def test_a_batch_is_one_span_with_what_its_events_have_in_common(start: Start, collector: Collector) -> None:
+def test_a_batch_is_one_span_with_what_its_events_have_in_common(start: Start, collector: TraceCollector) -> None:
     traces, sink = start(), BatchSink()
     traced = traces.sink(sink)
     sink.answer = lambda told: REFUSED if told.id == "id-2" else Delivered("200")
@@ -193,7 +193,7 @@ def test_a_batch_is_one_span_with_what_its_events_have_in_common(start: Start, c
     assert (traced.target, traced.max_batch) == (sink.target, 10)
 
 
-def test_a_request_carries_the_traceparent_of_its_span(start: Start, collector: Collector) -> None:
+def test_a_request_carries_the_traceparent_of_its_span(start: Start, collector: TraceCollector) -> None:
     traces = start()
     carried: list[dict[str, str]] = []
 
@@ -212,7 +212,9 @@ def test_a_request_carries_the_traceparent_of_its_span(start: Start, collector: 
     assert int(flags, 16) & 1  # sampled
 
 
-def test_a_span_that_is_not_sampled_is_not_sent_but_the_consumer_is_told(start: Start, collector: Collector) -> None:
+def test_a_span_that_is_not_sampled_is_not_sent_but_the_consumer_is_told(
+    start: Start, collector: TraceCollector
+) -> None:
     traces = start(sampler="traceidratio", ratio=0.0)
     carried: dict[str, str] = {}
     sink = BatchSink()
@@ -227,7 +229,7 @@ def test_a_span_that_is_not_sampled_is_not_sent_but_the_consumer_is_told(start: 
     assert int(carried["traceparent"].rpartition("-")[2], 16) & 1 == 0
 
 
-def test_the_bug_of_a_sink_is_no_text_in_a_span(start: Start, collector: Collector) -> None:
+def test_the_bug_of_a_sink_is_no_text_in_a_span(start: Start, collector: TraceCollector) -> None:
     traces, sink = start(), BatchSink()
 
     def broken(_: Event) -> Outcome:
@@ -242,7 +244,7 @@ def test_the_bug_of_a_sink_is_no_text_in_a_span(start: Start, collector: Collect
 
 
 def test_a_collector_that_is_down_is_told_once_and_once_that_it_is_back(
-    start: Start, collector: Collector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    start: Start, collector: TraceCollector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
     collector.status = 400
@@ -264,7 +266,7 @@ def test_a_collector_that_is_down_is_told_once_and_once_that_it_is_back(
     assert actions(caplog) == ["traces_lost", "traces_sent"]
 
 
-def test_what_ends_the_adapter_is_an_error_by_its_kind_alone(start: Start, collector: Collector) -> None:
+def test_what_ends_the_adapter_is_an_error_by_its_kind_alone(start: Start, collector: TraceCollector) -> None:
     traces = start()
     with pytest.raises(ValueError, match="canary"), traces.poll(), traces.sweep():
         raise ValueError("canary@example.com")
@@ -333,7 +335,7 @@ def test_a_value_that_the_sdk_refuses_does_not_stop_the_adapter(
     assert all("canary" not in line for line in ours)
 
 
-def test_only_pages_that_are_looked_at_are_counted(start: Start, collector: Collector) -> None:
+def test_only_pages_that_are_looked_at_are_counted(start: Start, collector: TraceCollector) -> None:
     traces = start()
     with traces.poll(), traces.sweep():
         traces.page(Page(users=[b"{}", b"{}"], token=None))

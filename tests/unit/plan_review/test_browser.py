@@ -9,7 +9,7 @@ import pytest
 
 from plan_review.gates import judge, parse_rules
 from plan_review.render import html as render_html
-from tests.support.browser import Browser, Page, open_browser
+from tests.support.browser import Browser, BrowserPage, open_browser
 from tests.unit.plan_review.support import load, plan, resource, review
 
 LONG = "x" * 300
@@ -38,7 +38,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def opened(browser: Browser, file: Path, width: int, *, dark: bool) -> Page:
+def opened(browser: Browser, file: Path, width: int, *, dark: bool) -> BrowserPage:
     page = browser.page()
     page.view(width, 800, dark=dark)
     page.open(file)

@@ -9,7 +9,7 @@ import pytest
 from adapter.config import settings as config
 from adapter.errors import CredentialsError
 from adapter.runtime.credentials import PoolCredentials
-from tests.support.sink_server import Answer, sink_server
+from tests.support.sink_server import ScriptedResponse, sink_server
 
 ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf"
@@ -28,7 +28,9 @@ def test_an_answer_that_is_not_the_secret_is_a_fault_that_passes(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(role))
     settings = config.load({"ARN": ARN, "K_SINK": "stdout:", "CREDENTIALS_SECRET_ARN": SECRET})
     with sink_server() as server:
-        server.default = Answer(status=status, body=body, headers={"content-type": "application/x-amz-json-1.1"})
+        server.default = ScriptedResponse(
+            status=status, body=body, headers={"content-type": "application/x-amz-json-1.1"}
+        )
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.url.removesuffix("/events"))
         with pytest.raises(CredentialsError) as caught:
             PoolCredentials(settings)()

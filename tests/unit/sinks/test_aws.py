@@ -18,7 +18,7 @@ from adapter.sinks.eventbridge import EventBridgeSink
 from adapter.sinks.sqs import SqsSink
 from tests.support.delivery import make_event
 from tests.support.sink_contract import CANARY
-from tests.support.sink_server import Answer, sink_server
+from tests.support.sink_server import ScriptedResponse, sink_server
 
 SESSION = boto3.Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="example")
 BUS = parse_arn("arn:aws:events:eu-central-1:123456789012:event-bus/users")
@@ -132,7 +132,7 @@ def test_only_what_the_answer_confirms_counts_as_delivered(
 ) -> None:
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     with sink_server() as server:
-        server.default = Answer(status=200, headers={"content-type": "application/x-amz-json-1.0"}, body=body)
+        server.default = ScriptedResponse(status=200, headers={"content-type": "application/x-amz-json-1.0"}, body=body)
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url.removesuffix("/events"))
         sink: EventBridgeSink | SqsSink = (
             EventBridgeSink(BUS, SESSION, timeout_s=5, connections=1)
@@ -184,12 +184,16 @@ def test_without_credentials_events_wait() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(status=200, fault="drip"), Answer(status=200, body=b" " * 2_000_000), Answer(status=200, fault="garbage")],
+    [
+        ScriptedResponse(status=200, fault="drip"),
+        ScriptedResponse(status=200, body=b" " * 2_000_000),
+        ScriptedResponse(status=200, fault="garbage"),
+    ],
     ids=["drip", "large", "garbage"],
 )
 @pytest.mark.parametrize("kind", ["bus", "queue"])
 def test_no_answer_holds_a_worker_for_ever_or_fills_the_memory(
-    kind: str, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    kind: str, answer: ScriptedResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcomes: list[Outcome] = []
     with sink_server() as server:

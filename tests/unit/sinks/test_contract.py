@@ -16,11 +16,11 @@ from adapter.sinks.file import FileSink
 from adapter.sinks.http import HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
 from adapter.sinks.stream import StreamSink
-from tests.support.sink_contract import Rig, SinkContract
-from tests.support.sink_server import Answer, Request, SinkServer, sink_server
+from tests.support.sink_contract import SinkContract, SinkRig
+from tests.support.sink_server import ScriptedResponse, ServedRequest, SinkServer, sink_server
 
 
-def decode(request: Request) -> list[dict[str, object]]:
+def decode(request: ServedRequest) -> list[dict[str, object]]:
     """Let the SDK of the CloudEvents project read what came over the wire."""
     kind = request.headers["content-type"]
     if kind == "application/cloudevents-batch+json":
@@ -40,7 +40,7 @@ def as_object(kind: str, headers: dict[str, str], body: bytes) -> dict[str, obje
     return {**attributes, "time": time, "data": event.get_data()}
 
 
-class HttpRig(Rig):
+class HttpRig(SinkRig):
     def __init__(self, server: SinkServer, mode: ContentMode) -> None:
         self._server = server
         url = server.url.replace("://", "://user:secret@") + "?key=secret"
@@ -50,19 +50,19 @@ class HttpRig(Rig):
         return [event for request in self._server.requests for event in decode(request)]
 
     def break_it(self) -> None:
-        self._server.default = Answer(fault="reset")
+        self._server.default = ScriptedResponse(fault="reset")
 
 
 class TestHttp(SinkContract):
     @pytest.fixture(params=ContentMode)
-    def rig(self, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    def rig(self, request: pytest.FixtureRequest) -> Iterator[SinkRig]:
         with sink_server() as server:
             rig = HttpRig(server, request.param)
             yield rig
             rig.sink.close()
 
 
-class FileRig(Rig):
+class FileRig(SinkRig):
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._path = path
         self._monkeypatch = monkeypatch
@@ -80,13 +80,13 @@ class FileRig(Rig):
 
 class TestFile(SinkContract):
     @pytest.fixture
-    def rig(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    def rig(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SinkRig]:
         rig = FileRig(tmp_path / "events.jsonl", monkeypatch)
         yield rig
         rig.sink.close()
 
 
-class StreamRig(Rig):
+class StreamRig(SinkRig):
     """A file stands for stdout."""
 
     def __init__(self, path: Path) -> None:
@@ -108,7 +108,7 @@ class StreamRig(Rig):
 
 class TestStream(SinkContract):
     @pytest.fixture
-    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+    def rig(self, tmp_path: Path) -> Iterator[SinkRig]:
         rig = StreamRig(tmp_path / "stdout")
         yield rig
         rig.close()

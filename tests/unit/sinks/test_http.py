@@ -20,7 +20,7 @@ from adapter.sinks.http import BATCH_BYTES, HttpSink
 from adapter.sinks.options import ContentMode, HttpOptions
 from tests.support.delivery import make_event
 from tests.support.raw_server import Script, raw_servers
-from tests.support.sink_server import Answer, SinkServer, sink_server
+from tests.support.sink_server import ScriptedResponse, SinkServer, sink_server
 
 
 @pytest.fixture
@@ -103,14 +103,21 @@ def test_half_written_tokens_are_not_sent(server: SinkServer, tmp_path: Path) ->
 
 
 def test_connections_are_kept_open(server: SinkServer) -> None:
-    server.script.extend([Answer(202), Answer(204), Answer(200, body=b"ok" * 2000), Answer(503, body=b"busy")])
+    server.script.extend(
+        [
+            ScriptedResponse(202),
+            ScriptedResponse(204),
+            ScriptedResponse(200, body=b"ok" * 2000),
+            ScriptedResponse(503, body=b"busy"),
+        ]
+    )
     post(server.url, count=6)
     assert len(server.requests) == 6
     assert len({id(request.connection) for request in server.requests}) == 1
 
 
 def test_a_connection_that_the_sink_closed_meanwhile_is_not_used_again(server: SinkServer) -> None:
-    server.script.append(Answer(202, close_silently=True))
+    server.script.append(ScriptedResponse(202, close_silently=True))
     assert isinstance(post(server.url, count=2), Delivered)
     assert len(server.requests) == 2
     assert len({id(request.connection) for request in server.requests}) == 2
@@ -118,7 +125,7 @@ def test_a_connection_that_the_sink_closed_meanwhile_is_not_used_again(server: S
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_refused_not_followed(server: SinkServer, status: int) -> None:
-    server.default = Answer(status, {"location": server.url})
+    server.default = ScriptedResponse(status, {"location": server.url})
     outcome = failed(post(server.url))
     assert (outcome.code, outcome.retryable) == (str(status), False)
     assert "final address" in outcome.reason
@@ -126,7 +133,7 @@ def test_redirects_are_refused_not_followed(server: SinkServer, status: int) -> 
 
 
 def test_retry_after_is_handed_on(server: SinkServer) -> None:
-    server.default = Answer(429, {"Retry-After": "7"}, b"slow down")
+    server.default = ScriptedResponse(429, {"Retry-After": "7"}, b"slow down")
     outcome = failed(post(server.url))
     assert (outcome.retry_after_s, outcome.body) == (7, b"slow down")
 
@@ -136,7 +143,7 @@ def test_retry_after_is_handed_on(server: SinkServer) -> None:
     [("hang", "timeout"), ("drip", "timeout"), ("reset", "reset"), ("garbage", "reset")],
 )
 def test_a_faulty_answer_is_a_retryable_failure(server: SinkServer, fault: Any, code: str) -> None:
-    server.default = Answer(fault=fault)
+    server.default = ScriptedResponse(fault=fault)
     began = time.monotonic()
     outcome = failed(post(server.url, timeout_s=0.3))
     assert (outcome.code, outcome.retryable) == (code, True)
@@ -145,7 +152,7 @@ def test_a_faulty_answer_is_a_retryable_failure(server: SinkServer, fault: Any, 
 
 @pytest.mark.parametrize("status", [202, 500])
 def test_a_truncated_body_does_not_change_what_the_status_said(server: SinkServer, status: int) -> None:
-    server.default = Answer(status, body=b"half", fault="truncate")
+    server.default = ScriptedResponse(status, body=b"half", fault="truncate")
     outcome = post(server.url)
     assert (outcome.code, isinstance(outcome, Delivered)) == (str(status), status == 202)
 
@@ -165,7 +172,7 @@ def test_a_batch_is_refused_as_a_whole_only_for_what_no_event_of_it_is_to_blame_
     sink = HttpSink(server.url, HttpOptions(mode=ContentMode.BATCHED, batch_size=3))
     events = [make_event(str(number)) for number in range(3)]
     for status, shared in ((400, True), (403, True), (409, True), (500, True), (401, False), (503, False)):
-        server.script.append(Answer(status))
+        server.script.append(ScriptedResponse(status))
         assert [failed(outcome).shared for outcome in sink.send(events)] == [shared] * 3
     sink.close()
 
@@ -202,13 +209,13 @@ def test_a_proxy_that_asks_for_credentials_says_nothing_of_the_event(
     server: SinkServer, monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
     through(server, monkeypatch)
-    server.default = Answer(status)
+    server.default = ScriptedResponse(status)
     outcome = failed(post("http://sink.example/"))
     assert (outcome.code, outcome.retryable) == (code, code == "proxy")
 
 
 def test_a_407_without_a_proxy_is_the_sinks_answer(server: SinkServer) -> None:
-    server.default = Answer(407)
+    server.default = ScriptedResponse(407)
     outcome = failed(post(server.url))
     assert (outcome.code, outcome.retryable) == ("407", False)
 
@@ -315,7 +322,7 @@ def test_whatever_an_event_holds_send_does_not_raise(
 def test_a_batch_is_bounded_by_bytes_too(server: SinkServer) -> None:
     sink = HttpSink(server.url, HttpOptions(mode=ContentMode.BATCHED, batch_size=150))
     events = [structs.replace(make_event(id=str(n)), data=b'"%b"' % (b"x" * 30_000)) for n in range(150)]
-    server.script.extend([Answer(202), Answer(413)])
+    server.script.extend([ScriptedResponse(202), ScriptedResponse(413)])
     outcomes = sink.send(events)
     sink.close()
     sizes = [len(json.loads(request.body)) for request in server.requests]
@@ -338,7 +345,7 @@ def test_one_event_goes_out_however_large_it_is(server: SinkServer) -> None:
 
 def test_the_parts_of_a_batch_share_one_time_out(server: SinkServer) -> None:
     sink = HttpSink(server.url, HttpOptions(mode=ContentMode.BATCHED, batch_size=9, timeout_s=0.3))
-    server.default = Answer(fault="hang")
+    server.default = ScriptedResponse(fault="hang")
     large = structs.replace(make_event(), data=b'"%b"' % (b"x" * BATCH_BYTES))
     outcomes = sink.send([large] * 9)
     sink.close()

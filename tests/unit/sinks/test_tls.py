@@ -147,7 +147,7 @@ def test_a_name_with_a_dot_at_its_end_is_that_of_the_certificate(server: SinkSer
     assert server.requests[0].headers["host"].startswith("localhost.:")
 
 
-class Bundle:
+class CertificateBundle:
     """A mounted bundle as Kubernetes renews it: another folder behind a link."""
 
     def __init__(self, folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_ca_that_is_rotated_is_trusted_without_a_restart(
     monkeypatch.setattr("adapter.net.trust.LOOK_EVERY_S", 0.0)
     newer = trustme.CA()
     context = tls(ca, "localhost")
-    bundle = Bundle(tmp_path)
+    bundle = CertificateBundle(tmp_path)
     bundle.write(pem(ca))
     with sink_server(context) as server:
         sink = HttpSink(server.url, HttpOptions(ca_folder=tmp_path))

@@ -14,7 +14,7 @@ from adapter.errors import AdapterError, StateError, StoreUnavailableError
 from adapter.state.dynamodb.client import FencedError, Table, make_client, translated, while_running
 from adapter.state.dynamodb.items import read_lease
 from adapter.state.dynamodb.requirements import ACTIONS
-from tests.support.sink_server import Answer, sink_server
+from tests.support.sink_server import ScriptedResponse, sink_server
 
 TABLE = Table("users", "eu-central-1")
 
@@ -142,7 +142,7 @@ def test_a_lease_item_that_is_not_ours_is_one_clear_line(member: str, value: dic
 def test_an_answer_that_never_ends_is_a_fault_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     raised: list[Exception] = []
     with sink_server() as server:
-        server.default = Answer(status=200, fault="drip")
+        server.default = ScriptedResponse(status=200, fault="drip")
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url.removesuffix("/events"))
         session = get_session()
         session.set_credentials("AKIDEXAMPLE", "example")
