@@ -124,7 +124,9 @@ def test_revoke_again_ends_well_and_says_what_it_looked_for(user: IamWorld) -> N
 
 
 @pytest.mark.parametrize("path", [None, "/elsewhere/"])
-def test_a_bootstrap_that_stops_after_any_step_is_seen_and_revoked_or_finished(world: IamWorld, path: str | None) -> None:
+def test_a_bootstrap_that_stops_after_any_step_is_seen_and_revoked_or_finished(
+    world: IamWorld, path: str | None
+) -> None:
     more = ["--path", path] if path else []
     world.bootstrap(*more)
     changes = [number for number, (action, _) in enumerate(world.calls) if "Simulate" not in action][1:]
