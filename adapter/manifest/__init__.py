@@ -104,9 +104,13 @@ def _document(document: YamlDocument) -> tuple[SourceDocument | DeploymentDocume
     if isinstance(made, DeploymentDocument):
         more = [*deployment_problems(made.spec)]
     else:
-        # The adapter's own reader comes last: it would name again what is wrong by these rules.
-        more = [*source_problems(made.spec)] or [
-            *refused_settings(made.metadata.name, made.metadata.namespace, made.spec)
+        more = [*source_problems(made.spec)]
+        named = [path for path, _ in more]
+        # The adapter's own reader would name again what is wrong by these rules.
+        more += [
+            (path, message)
+            for path, message in refused_settings(made.metadata.name, made.metadata.namespace, made.spec)
+            if not any(path[: len(each)] == each or each[: len(path)] == path for each in named)
         ]
     return made, [document.problem(path, message) for path, message in more]
 

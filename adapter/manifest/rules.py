@@ -61,7 +61,7 @@ def refused_settings(name: str, namespace: str, spec: SourceSpec) -> Iterator[Fi
             TrustStore([Bundle(name="K_CA_CERTS", text=certificates.text.encode("utf-8", "replace"))])
         except ConfigError as error:
             yield certificates.path, error.problems[0]
-    if "K_SINK" not in made and spec.sink.ref is None:
+    if "K_SINK" not in made and (spec.sink.event_bridge or spec.sink.sqs):
         made["K_SINK"] = PlacedText(_CREATED, ("spec", "sink"))
     for problem in problems_of({variable: each.text for variable, each in made.items()}):
         if not any(variable in _ELSEWHERE and variable not in made for variable in problem.variables):

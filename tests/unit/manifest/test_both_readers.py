@@ -128,3 +128,15 @@ def test_an_override_that_is_no_variable_is_named_in_a_warning() -> None:
     (line,) = source.warnings
     assert "spec.adapterOverrides.env[0].name: POLL_MAX_SECOND is ignored" in line
     assert "did you mean POLL_MAX_SECONDS?" in line
+
+
+def test_problems_of_both_kinds_are_found_at_once_and_each_once() -> None:
+    bad = SMALLEST.replace("https://example.com", "https://me:pw@example..com")
+    text = bad + "  credentials: {mode: existing}\n  adapterOverrides: {env: [{name: LOG_LEVEL, value: loud}]}\n"
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert [line.split(": ")[2] for line in caught.value.problems] == [
+        "spec.sink.uri",
+        "spec.credentials.secretArn",
+        "spec.adapterOverrides.env[0].value",
+    ]
