@@ -67,7 +67,7 @@ def run(options: Options) -> list[Figure]:
             key="sweep_users_per_cpu_s",
             values=rounds["ours"],
             unit="users/CPU-s",
-            about="unchanged users swept per second of CPU: fetched, recognised or split, compared with the state's index",
+            about="unchanged users swept per CPU second: fetched, recognised or split, compared with the state's index",
         ),
         Figure(
             key="boto3_paginator_users_per_cpu_s",
