@@ -87,7 +87,7 @@ VARIABLES: Final = (
         "K_METRICS_CONFIG",
         "`metrics.backend-destination`: `prometheus` or `none`; `Component`, `PrometheusHost` and `PrometheusPort`, "
         "unless `K_COMPONENT`, `METRICS_PROMETHEUS_HOST` and `METRICS_PROMETHEUS_PORT` are set",
-        "other backends (Prometheus goes on), reporting periods, `profiling.enable`, "
+        "other backends (Prometheus is served), reporting periods, `profiling.enable`, "
         "`sink-event-error-reporting.enable`",
     ),
     KnativeVariable(
@@ -101,7 +101,7 @@ VARIABLES: Final = (
         "`tracing`: the protocols `http/protobuf`, `stdout` and `none`, endpoint, sampling rate, unless `OTEL_*` "
         "variables ask for traces; `metrics`: the protocols `none` and `prometheus` (endpoint: `:PORT`, or an IP "
         "address and a port)",
-        "the protocol `grpc` of both, `http/protobuf` for metrics (Prometheus goes on), export intervals, profiling",
+        "the protocol `grpc` of both, `http/protobuf` for metrics (Prometheus is served), export intervals, profiling",
     ),
     KnativeVariable(
         "DEFAULT_METRICS_BACKEND", "`prometheus` or `none`, where K_METRICS_CONFIG names no backend", "other backends"
@@ -246,7 +246,7 @@ class _KnativeReader:
             return None
         if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate <= 1:
             if rate is not None:
-                self._ignore(name, "tracing.samplingRate", rate, "expected a number from 0 to 1; 0 is taken")
+                self._ignore(name, "tracing.samplingRate", rate, "expected a number from 0 to 1; using 0")
             rate = 0.0
         return RequestedTraces(exporter=exporter, endpoint=endpoint, sampling_rate=float(rate))
 

@@ -1,1 +1,1 @@
-"""What the consumer was told about each user, kept in SQLite or DynamoDB."""
+"""What was reported of each user, kept in SQLite or DynamoDB."""

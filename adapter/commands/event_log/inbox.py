@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             self._refuse(411, "a Content-Length is needed")
         elif len(length) > len(str(_BODY_MAX)) or int(length) > _BODY_MAX:
-            self._refuse(413, f"at most {_BODY_MAX} bytes are taken")
+            self._refuse(413, f"at most {_BODY_MAX} bytes are accepted")
         else:
             self._take(self.rfile.read(int(length)))
 
