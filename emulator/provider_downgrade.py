@@ -23,7 +23,7 @@ _REFERENCE = re.compile(r"(?<![\w.-])((?:data\.)?aws_[a-z0-9_]+)\.([A-Za-z][\w-]
 
 
 class DowngradeError(ValueError):
-    """The stack uses something that the older provider lacks and that nobody decided about yet."""
+    """The stack uses something that the older provider lacks, and no rule here says what becomes of it."""
 
 
 @dataclass(frozen=True, order=True)

@@ -87,7 +87,7 @@ class Task:
             return Child(command, env=self.environment, output=output, cwd=folder)
 
     def health(self) -> int:
-        """The status of GET /health, 0 when nobody answers."""
+        """The status of GET /health, 0 without an answer."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(f"http://127.0.0.1:{self.health_port}/health", timeout=5) as answer:
@@ -134,7 +134,7 @@ def task_of(aws: EmulatedAws, definition_arn: str) -> Iterator[Task]:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on just now."""
+    """A port of 127.0.0.1 that no process listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

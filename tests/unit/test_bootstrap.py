@@ -116,10 +116,10 @@ def test_a_linked_tools_folder_does_not_count_as_the_machines_own(
 def test_pip_installs_what_uv_could_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[list[str]] = []
 
-    def call(log: str, command: list[str | Path], mend: str, **_: object) -> None:
+    def call(log: str, command: list[str | Path], fix: str, **_: object) -> None:
         called.append([str(part) for part in command])
         if log.endswith("-uv"):
-            raise steps.StepError("uv failed", mend)
+            raise steps.StepError("uv failed", fix)
 
     monkeypatch.setattr(steps, "call", call)
     monkeypatch.setattr(steps, "_index_settings", dict)
@@ -175,10 +175,10 @@ def test_a_step_that_nothing_waits_for_runs_beside_the_others(
 
     def beside() -> None:
         assert later.wait(20), "the next step did not begin"
-        raise steps.StepError("npm failed", "mend it")
+        raise steps.StepError("npm failed", "fix it")
 
     wanted = [steps.SetupStep("npm", "beside", [], [], beside), steps.SetupStep("next", "the next", [], [], later.set)]
-    with pytest.raises(bootstrap.FailedError, match="beside: npm failed; mend it"):
+    with pytest.raises(bootstrap.FailedError, match="beside: npm failed; fix it"):
         bootstrap.run_all(wanted)
     assert "bootstrap: the next: 0 s" in capsys.readouterr().err
     assert wanted[1].done()

@@ -111,7 +111,7 @@ def complaints(table: Mapping[str, list[str]], types: Mapping[str, frozenset[str
     """What is wrong with the table: types that it lacks or doesn't need, and classes that attributes contradict."""
     wrong = [f"{kind}: missing in the table" for kind in types if kind not in table]
     wrong += [f"{kind}: the provider has no such type" for kind in table if kind not in types]
-    wrong += [f"{kind}: nobody has reviewed it yet" for kind, traits in table.items() if UNREVIEWED in traits]
+    wrong += [f"{kind}: it has not been reviewed" for kind, traits in table.items() if UNREVIEWED in traits]
     if list(table) != sorted(table):
         wrong.append("the types are not in the order of their names")
     for kind in (k for k in types if k in table):

@@ -304,9 +304,9 @@ def run(step: SetupStep) -> None:
     try:
         step.run()
     except StepError as fault:
-        raise FailedError(f"{step.label}: {fault}; {fault.mend}") from None
+        raise FailedError(f"{step.label}: {fault}; {fault.fix}") from None
     except OSError as fault:
-        raise FailedError(f"{step.label}: {fault.strerror}: {fault.filename}; mend that, then run it again") from None
+        raise FailedError(f"{step.label}: {fault.strerror}: {fault.filename}; fix that, then run it again") from None
     sys.stderr.write(f"bootstrap: {step.label}: {time.monotonic() - start:.0f} s\n")
 
 
@@ -344,7 +344,7 @@ def main(arguments: Sequence[str]) -> int:
             sys.stderr.write(f"bootstrap: {fault}\n")
             return 1
         except StepError as fault:  # the list of steps could not be made
-            sys.stderr.write(f"bootstrap: {fault}; {fault.mend}\n")
+            sys.stderr.write(f"bootstrap: {fault}; {fault.fix}\n")
             return 1
         except KeyboardInterrupt:
             sys.stderr.write("\nbootstrap: interrupted; run it again to go on\n")

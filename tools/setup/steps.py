@@ -21,10 +21,10 @@ LOCKS = ROOT / "requirements"
 
 
 class StepError(Exception):
-    """A step failed; the message says what and why, `mend` what to do."""
+    """A step failed; the message says what and why, `fix` what to do."""
 
-    def __init__(self, message: str, mend: str) -> None:
-        self.mend = mend
+    def __init__(self, message: str, fix: str) -> None:
+        self.fix = fix
         super().__init__(message)
 
 
@@ -91,7 +91,7 @@ def environment() -> dict[str, str]:
 def call(
     log: str,
     command: Sequence[str | Path],
-    mend: str,
+    fix: str,
     cwd: Path = ROOT,
     more: Mapping[str, str] | None = None,
 ) -> None:
@@ -113,11 +113,11 @@ def call(
                 check=False,
             ).returncode
         except OSError as fault:
-            raise StepError(f"can't run {Path(command[0]).name}: {fault.strerror}", mend) from None
+            raise StepError(f"can't run {Path(command[0]).name}: {fault.strerror}", fix) from None
     if code:
         reason = _reason(path.read_text(errors="replace"))
         name = Path(command[0]).name
-        raise StepError(f"{name} failed with {reason!r} (all of it: {path.relative_to(ROOT)})", mend)
+        raise StepError(f"{name} failed with {reason!r} (all of it: {path.relative_to(ROOT)})", fix)
 
 
 def _reason(text: str) -> str:
@@ -201,7 +201,7 @@ def make_venv(folder: Path, *, pip: bool) -> None:
     if python.exists() and subprocess.run([python, "-c", check], check=False, capture_output=True).returncode == 0:
         return
     base = getattr(sys, "_base_executable", sys.executable)
-    mend = "install your system's package for it (Debian, Ubuntu: python3-venv), or use another Python: make PYTHON=..."
+    fix = "install your system's package for it (Debian, Ubuntu: python3-venv), or use another Python: make PYTHON=..."
     if subprocess.run([base, "-c", "import venv, ensurepip"], check=False, capture_output=True).returncode:
-        raise StepError(f"{base} can't make virtual environments: it lacks the module ensurepip", mend)
-    call("venv", [base, "-m", "venv", "--clear", *([] if pip else ["--without-pip"]), folder], mend)
+        raise StepError(f"{base} can't make virtual environments: it lacks the module ensurepip", fix)
+    call("venv", [base, "-m", "venv", "--clear", *([] if pip else ["--without-pip"]), folder], fix)

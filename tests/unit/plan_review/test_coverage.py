@@ -31,7 +31,7 @@ def test_a_new_type_of_the_provider_is_a_complaint() -> None:
     table["aws_new_sharing_policy"] = ["unreviewed"]
     wrong = complaints(dict(sorted(table.items())), types)
     assert wrong == [
-        "aws_new_sharing_policy: nobody has reviewed it yet",
+        "aws_new_sharing_policy: it has not been reviewed",
         "aws_new_sharing_policy: has policy, but isn't marked as gives_rights",
     ]
 
