@@ -18,7 +18,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 #: commit (GitHub links those of 7 digits and more), `GH-1`, and every character that is markup somewhere (two dollar
 #: signs make a formula of what is between them).
 _WORD = re.compile(
-    r"(?!(?:www|[a-f]{7,})$)[^\W\d_]+(?:['-][^\W\d_]+)*|[^\W_]{1,6}|[+-]?\d{1,6}(?:[.,]\d{1,3})*%?|[…→=/]"
+    r"(?!(?i:www|[a-f]{7,})$)[^\W\d_]+(?:['-][^\W\d_]+)*|[^\W_]{1,6}|[+-]?\d{1,6}(?:[.,]\d{1,3})*%?|[…→=/]"
 )
 _TOKEN = re.compile(r"(?P<lead>[(\"']*)(?P<core>.*?)(?P<trail>[)\"'.,;:?…]*)", re.DOTALL)
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
@@ -52,7 +52,8 @@ def prose(text: str) -> str:
     """
     parts: list[str] = []
     run: list[str] = []
-    for token in plain(text).split(" "):
+    # Markdown shows several spaces as one, and four at the beginning of a line as a block of code.
+    for token in re.sub(" +", " ", plain(text)).split(" "):
         lead, core, trail = _pieces(token)
         if _WORD.fullmatch(core) or not core:
             parts += _coded(run)

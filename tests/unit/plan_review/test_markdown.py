@@ -113,6 +113,8 @@ def test_the_hostile_plan_is_harmless() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(NAMES)
+@example("    ")
+@example("WWW.")
 def test_prose_shows_every_word_and_none_is_markup(name: str) -> None:
     (paragraph,) = [t for t in MarkdownIt("gfm-like", {"linkify": False}).parse(f"- {prose(name)} end") if t.children]
     kinds = {child.type for child in paragraph.children or ()}
