@@ -18,7 +18,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 #: commit (GitHub links those of 7 digits and more), `GH-1`, and every character that is markup somewhere (two dollar
 #: signs make a formula of what is between them).
 _WORD = re.compile(
-    r"(?!(?i:www|[a-f]{7,})$)[^\W\d_]+(?:['-][^\W\d_]+)*|[^\W_]{1,6}|[+-]?\d{1,6}(?:[.,]\d{1,3})*%?|[…→=/]"
+    r"(?!(?i:www|[a-f]{7,})$)"
+    r"(?:[^\W\d_]+(?:['-][^\W\d_]+)*|[^\W_]{1,6}|[+-]?\d{1,6}(?:[.,]\d{1,3})*%?|[…→=/])"
 )
 _TOKEN = re.compile(r"(?P<lead>[(\"']*)(?P<core>.*?)(?P<trail>[)\"'.,;:?…]*)", re.DOTALL)
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
