@@ -90,9 +90,9 @@ def run_scenario(console: Console, folder: Path) -> bool:
         good = _try_the_key(scenario)
         task = stack.enter_context(task_of(scenario.aws, scenario.outputs["customers-task-definition-arn"]))
         with _running(task, folder) as adapter:
-            _wait_until_healthy(scenario, task, adapter, "starts, reads all users, remembers them: healthy")
+            _wait_until_healthy(scenario, task, adapter, "starts, reads and records all users: healthy")
             console.fact("status page", f"http://127.0.0.1:{task.status_port}/", "while the demo runs")
-            console.fact(f"{len(SETTLERS)} users were there before: nothing is reported of them")
+            console.fact(f"{len(SETTLERS)} users existed before: no events for them")
             _change_users(scenario)
             _kill(scenario, adapter)
         _miss_a_user(scenario)
@@ -144,7 +144,7 @@ def _deploy(scenario: Scenario) -> None:
     console.fact("task definition", scenario.outputs["customers-task-definition-arn"].rpartition("/")[2])
     if MIRROR.exists():
         edits = json.loads((scenario.deployment.outdir / "edits.json").read_text())
-        console.fact("edited for its old provider", f"{len(edits)} places", "why: emulator/provider_downgrade.py")
+        console.fact("edited for the old provider", f"{len(edits)} places", "why: emulator/provider_downgrade.py")
 
 
 def _counted(addresses: Iterable[str]) -> str:
@@ -290,7 +290,7 @@ def _miss_a_user(scenario: Scenario) -> None:
 
 
 def _stop(scenario: Scenario, adapter: Child) -> None:
-    with scenario.console.step("asked to stop (SIGTERM), it ends with exit code 0"):
+    with scenario.console.step("stopped with SIGTERM: exit code 0"):
         code = adapter.stop()
         if code:
             raise ScenarioError(f"after SIGTERM the adapter ended with exit code {code}, expected 0")
@@ -298,7 +298,7 @@ def _stop(scenario: Scenario, adapter: Child) -> None:
 
 def _search_for_the_key(scenario: Scenario) -> bool:
     scenario.console.chapter("Where the secret key is not")
-    with scenario.console.step("planned once more: nothing would change"):
+    with scenario.console.step("planned again: no changes"):
         changed = [address for _, plan in scenario.deployment.plan("again") for address in changes_of(plan)]
         if changed:
             raise ScenarioError(f"a second deployment would change {', '.join(changed)}")

@@ -186,7 +186,7 @@ def _no_plaintext_secret(found: Review) -> list[Breach]:
             Breach(
                 rule,
                 p.address,
-                f"{p.address}: {p.path} holds {p.why} in clear",
+                f"{p.address}: {p.path} holds {p.why} in plaintext",
                 (p.plan, p.address, p.path, p.why),
                 plan=p.plan,
             )
@@ -231,7 +231,7 @@ RULE_TEXTS: Mapping[str, str] = {
     "no-destroy": "An object is destroyed or replaced, or may be",
     "no-iam-widening": "Somebody may do more than before, or it isn't known",
     "no-public": "Something is open to the internet, or it isn't known",
-    "no-plaintext-secret": "The plan's file holds a secret in clear",
+    "no-plaintext-secret": "The plan's file holds a secret in plaintext",
     "only": "Something changes that no only= names",
 }
 #: The rules that need no argument.

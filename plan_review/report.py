@@ -119,7 +119,7 @@ class Review:
 
     @cached_property
     def leaks(self) -> tuple[PlainSecret, ...]:
-        """Secrets in clear anywhere in the plan's file, those too that the plan removes."""
+        """Secrets in plaintext anywhere in the plan's file, those too that the plan removes."""
         return self.secrecy.plain
 
     @cached_property

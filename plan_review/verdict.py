@@ -58,7 +58,7 @@ def warnings(found: Review) -> list[str]:
     if any(plan.format_version.startswith("0.") for plan in found.plans):
         said.append("An OLD FORMAT (0.x): it doesn't mark sensitive values, so some may be shown below.")
     if found.invocations:
-        said.append(f"Invokes {_count(len(found.invocations), 'action')}: WHAT THEY DO is not in the plan.")
+        said.append(f"Invokes {_count(len(found.invocations), 'action')}: what an action does IS NOT IN THE PLAN.")
     if found.failed_checks:
         said.append(f"{_capital(_count(len(found.failed_checks), 'check'))} FAILED.")
     return said
@@ -110,7 +110,7 @@ def findings(found: Review) -> list[Finding]:
         Finding("bad", "data lost", r.address, f"{_what_happens(r.action)}: loses {r.lost} ({r.note})")
         for r in found.risks
     ]
-    listed += [Finding("bad", "secret", p.address, f"{p.path} holds {p.why} in clear") for p in found.leaks]
+    listed += [Finding("bad", "secret", p.address, f"{p.path} holds {p.why} in plaintext") for p in found.leaks]
     listed += [
         Finding("warn" if e.already else "bad", "public", e.address, e.what + (" (as before)" if e.already else ""))
         for e in found.public
@@ -133,7 +133,7 @@ def findings(found: Review) -> list[Finding]:
         for c, kinds in found.commands
     ]
     listed += [
-        Finding("warn", "state", address, f"Terraform's state will hold its {attribute} in clear")
+        Finding("warn", "state", address, f"Terraform's state will hold its {attribute} in plaintext")
         for address, attribute in found.secrecy.in_state
     ]
     return listed + [Finding("warn", "later", c.label, f"left to a later run: {c.deferred}") for c in found.deferred]
@@ -209,7 +209,7 @@ def _public_sentence(found: Review) -> str:
 
 def _secret_sentence(found: Review) -> str:
     if found.leaks:
-        return f"{_count(len(found.leaks), 'secret')} in clear in the plan."
+        return f"{_count(len(found.leaks), 'secret')} in plaintext in the plan."
     if found.secrecy.in_state:
         return "No secret in the plan, but Terraform's state will hold one."
     return "No secret in the plan."

@@ -203,7 +203,7 @@ def _problems(source: Source) -> Iterator[str]:
         if value is not None and value.value is not None:
             yield source.problem(
                 f"spec.auth.credentials.{name}.value",
-                "found a value in clear, which would end up in Terraform's state; expected none: remove"
+                "found a value in plaintext, which would end up in Terraform's state; expected none: remove"
                 " auth.credentials (a key is minted) or use spec.credentials with mode existing and secretArn",
             )
     for index, each in enumerate(spec.adapter_overrides.env):
@@ -211,7 +211,7 @@ def _problems(source: Source) -> Iterator[str]:
         if each.name in _SECRET_VARIABLES:
             yield source.document.problem(
                 place,
-                f"found {each.name}, a secret in clear; expected {_SECRET_VARIABLES[each.name]}",
+                f"found {each.name}, a secret in plaintext; expected {_SECRET_VARIABLES[each.name]}",
             )
         elif each.name in _DECIDED:
             yield source.document.problem(

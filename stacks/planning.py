@@ -1,6 +1,6 @@
 """Synthesizes the stacks and plans each of them with Terraform or OpenTofu, ready to be reviewed.
 
-A plan's JSON holds sensitive values in clear. It is read from Terraform's standard output, never written to a file;
+A plan's JSON holds sensitive values in plaintext. It is read from Terraform's standard output, never written to a file;
 only with `keep` the binary plans stay (readable for their owner alone), so that what was reviewed can be applied.
 """
 

@@ -46,7 +46,7 @@ FIELDS: Final[dict[str, str]] = {
     "Queue.create": "The name of a queue to create with the deployment; `.fifo` at its end makes it a FIFO queue.",
     "SecretKey.name": "The secret's name.",
     "SecretKey.key": "The key within the secret.",
-    "SecretValue.value": "The value in clear: for a laptop only, a deployment refuses it.",
+    "SecretValue.value": "The value in plaintext: for a laptop only, a deployment refuses it.",
     "SecretValue.valueFromSecret": "A Kubernetes secret; can be read on Kubernetes only.",
     "AuthCredentials.accessKeyID": "The access key's id.",
     "AuthCredentials.secretAccessKey": "The secret key.",

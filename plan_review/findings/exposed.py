@@ -360,7 +360,7 @@ def lost_guards(before: World, after: World) -> Iterator[tuple[Change, OpenSide]
     """Guards that the plan takes away, and not what they guard."""
     for change in before.objects(*(kind for kind in (*GUARDS, _OWNERSHIP) if kind not in _OWN_GUARDS)):
         if _guard_goes(change) and not _guarded_goes(before, change):
-            yield change, OpenSide("the protection goes")
+            yield change, OpenSide("the protection is removed")
 
 
 def _guard_goes(change: Change) -> bool:

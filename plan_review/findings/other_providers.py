@@ -126,4 +126,7 @@ def _ports(rule: Value) -> str:
     paths = ("destination_port_range", "destination_port_ranges", "allow.ports")
     protocols = [v for path in ("protocol", "allow.protocol") for v in at_path(rule, path)]
     ports = [v for path in paths for v in at_path(rule, path)]
-    return " ".join(v if isinstance(v, str) else show(v) for v in (*protocols, *ports)) or "all ports"
+    said = " ".join("all ports" if v == "*" else v if isinstance(v, str) else show(v) for v in ports)
+    if "*" in protocols:
+        return f"{said or 'all ports'} of any protocol"
+    return " ".join((*(v if isinstance(v, str) else show(v) for v in protocols), said)).strip() or "all ports"

@@ -1,4 +1,4 @@
-"""Where secrets live after the plan, and whether the plan itself (or Terraform's state) holds any in clear."""
+"""Where secrets live after the plan, and whether the plan itself (or Terraform's state) holds any in plaintext."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STORES: Mapping[str, str] = {
     "aws_iam_access_key": "long-lived access key of an IAM user",
     "aws_key_pair": "public half of an SSH key",
 }
-#: Attributes that are only known after apply and then stand in Terraform's state in clear.
+#: Attributes that are only known after apply and then stand in Terraform's state in plaintext.
 _IN_STATE: Mapping[str, tuple[str, ...]] = {
     "aws_iam_access_key": ("secret", "ses_smtp_password_v4"),
     "aws_secretsmanager_secret_version": ("secret_string", "secret_binary"),
@@ -39,7 +39,7 @@ _KNOWN = frozenset({*_STORES, *_IN_STATE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainSecret:
-    """A secret that the plan file holds in clear. The value itself is nowhere in the review."""
+    """A secret that the plan file holds in plaintext. The value itself is nowhere in the review."""
 
     plan: str
     address: str

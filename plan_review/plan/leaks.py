@@ -1,4 +1,4 @@
-"""Finds secrets that a plan holds in clear although nothing marks them as sensitive, and takes them out.
+"""Finds secrets that a plan holds in plaintext although nothing marks them as sensitive, and takes them out.
 
 Two kinds of clues: what the value looks like (key formats that their makers publish), and what its place is called
 together with a value that could be a secret. A place that only points to a secret (an ARN, a path, a name) is none.
@@ -66,14 +66,14 @@ class Surroundings(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A secret in clear: where (a path inside of the object) and why it is taken for one. Never the value."""
+    """A secret in plaintext: where (a path inside of the object) and why it is taken for one. Never the value."""
 
     path: str
     why: str
 
 
 def redact(value: Value, path: str = "", name: str = "") -> tuple[Value, list[Leak]]:
-    """Replace every secret in clear by a `Hidden`, and list where they were.
+    """Replace every secret in plaintext by a `Hidden`, and list where they were.
 
     Args:
         value: a masked value.

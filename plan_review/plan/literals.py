@@ -1,4 +1,4 @@
-"""Secrets in clear outside of objects: values of input variables, and literals of the configuration."""
+"""Secrets in plaintext outside of objects: values of input variables, and literals of the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEPTH_MAX = 20
 
 
 def variable_leaks(variables: Mapping[str, RawVariable] | None, configuration: Configuration) -> Iterator[Leak]:
-    """A plan's JSON holds the values of all input variables in clear, those of sensitive ones too."""
+    """A plan's JSON holds the values of all input variables in plaintext, those of sensitive ones too."""
     for name, variable in sorted((variables or {}).items()):
         value = decode(variable.value)
         if value in (None, ""):

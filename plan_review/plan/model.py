@@ -115,7 +115,7 @@ class Invocation:
     resource: str
     #: What it is called with.
     values: Value
-    #: Secrets in clear in that.
+    #: Secrets in plaintext in that.
     leaks: tuple[Leak, ...]
     #: Paths of values in it that are marked as sensitive.
     sensitive: tuple[str, ...]
@@ -164,7 +164,7 @@ class Plan:
     #: Actions that are invoked now or in a later run.
     invocations: tuple[Invocation, ...] = ()
     failed_checks: tuple[FailedCheck, ...] = ()
-    #: Secrets in clear outside of resources: input variables, literals of the configuration.
+    #: Secrets in plaintext outside of resources: input variables, literals of the configuration.
     leaks: tuple[Leak, ...] = ()
     configuration: Configuration = field(default_factory=Configuration)
     #: The plan failed half way: it can't be applied and doesn't show everything.

@@ -1,6 +1,6 @@
 """The values of one object before and after, opened when somebody first asks for them.
 
-Everything is masked, and searched for secrets in clear, before anybody sees it.
+Everything is masked, and searched for secrets in plaintext, before anybody sees it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from plan_review.plan.values import Namer, Unknown, Value, hidden_paths, mask
 #: Texts of the configuration as it was synthesised, with `${...}` in them: (address, attribute) -> text.
 Sources = dict[tuple[str, str], str]
 
-#: What may be shown, the secrets in clear that were taken out of it, and the masked value with those still in it.
+#: What may be shown, the secrets in plaintext that were taken out of it, and the masked value with those still in it.
 _Read: TypeAlias = tuple[Value, tuple[Leak, ...], Value]
 
 _NULL = b"null"
@@ -87,12 +87,12 @@ class Sides:
 
     @cached_property
     def leaks_before(self) -> tuple[Leak, ...]:
-        """Secrets in clear before the change."""
+        """Secrets in plaintext before the change."""
         return self._before[1]
 
     @cached_property
     def leaks_after(self) -> tuple[Leak, ...]:
-        """Secrets in clear after the change."""
+        """Secrets in plaintext after the change."""
         return self._after[1]
 
     @cached_property

@@ -1,6 +1,6 @@
 """Values of a plan with everything that must not be shown, or isn't known yet, taken out of them.
 
-Terraform writes sensitive values in clear into the JSON of a plan and says beside them (`before_sensitive`,
+Terraform writes sensitive values in plaintext into the JSON of a plan and says beside them (`before_sensitive`,
 `after_sensitive`, `after_unknown`) which ones they are:
 https://developer.hashicorp.com/terraform/internals/json-format#change-representation. `mask` lays the three over each
 other once, at the door. Whatever comes after it works on the result, in which a sensitive value has become a `Hidden`

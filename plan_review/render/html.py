@@ -120,7 +120,7 @@ def _tiles(found: Review) -> Iterator[_Tile]:
         ("new rights", len(found.widening), "warn"),
         ("open to the internet", len(found.public), "bad"),
         ("data at risk", len(found.risks), "bad"),
-        ("secrets in clear", len(found.leaks), "bad"),
+        ("secrets in plaintext", len(found.leaks), "bad"),
         ("not judged", found.unjudged_objects, "warn"),
     ):
         yield _Tile(str(number), label, tone if number else "none")

@@ -172,7 +172,7 @@ class RiskItem:
 
 @dataclass(frozen=True, slots=True)
 class SecretItem:
-    """A secret that the plan's file holds in clear; `after` is false when the plan removes it."""
+    """A secret that the plan's file holds in plaintext; `after` is false when the plan removes it."""
 
     plan: str
     address: str

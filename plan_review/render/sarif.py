@@ -27,7 +27,7 @@ _OTHERS: Mapping[str, tuple[str, str]] = {
     "action": ("invoked-action", "Terraform invokes an action whose effect is not in the plan"),
     "networks": ("joined-networks", "Networks are joined"),
     "command": ("runs-command", "A command runs where the plan is applied"),
-    "state": ("secret-in-state", "Terraform's state will hold a secret in clear"),
+    "state": ("secret-in-state", "Terraform's state will hold a secret in plaintext"),
     "later": ("left-for-later", "A change is left to a later run"),
 }
 

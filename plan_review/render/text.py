@@ -89,7 +89,9 @@ def _grant_text(grant: Grant) -> str:
     if grant.kind is Kind.IDENTITY:
         text = f"{deny}{actions_text(statement)}{on_resources(statement)}"
     else:
-        text = f"{principals_text(statement)} {deny}({actions_text(statement)})"
+        actions = actions_text(statement)
+        named = actions if actions.startswith("(") and actions.endswith(")") else f"({actions})"
+        text = f"{principals_text(statement)} {deny}{named}"
     conditions = conditions_text(statement)
     return f"{text} if {conditions}" if conditions else text
 

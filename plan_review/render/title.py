@@ -75,7 +75,7 @@ def _losses(found: Review) -> Iterator[str]:
     if found.risks:
         yield f"{_count(len(found.risks), 'store')} at risk"
     if found.leaks:
-        yield f"{_count(len(found.leaks), 'secret')} in clear"
+        yield f"{_count(len(found.leaks), 'secret')} in plaintext"
     if found.failed_checks:
         yield f"{_count(len(found.failed_checks), 'check')} failed"
 

@@ -132,7 +132,7 @@ CASES = (
         "boundary_swap",
         {"no-iam-widening": ('limited by the boundary "arn:aws:iam::aws:policy/AdministratorAccess" instead of',)},
     ),
-    Case("pab_deleted", {"no-public": ("aws_s3_bucket_public_access_block.b: the protection goes",)}),
+    Case("pab_deleted", {"no-public": ("aws_s3_bucket_public_access_block.b: the protection is removed",)}),
     Case(
         "azure",
         {
@@ -143,7 +143,7 @@ CASES = (
                 "google_sql_database_instance.d: rights not judged",
             ),
             "no-public": (
-                "azurerm_network_security_rule.r: anyone may reach * 22",
+                "azurerm_network_security_rule.r: anyone may reach 22 of any protocol",
                 "lets anyone use (roles/owner)",
                 "azurerm_kubernetes_cluster.k: network not judged",
                 "google_sql_database_instance.d: network not judged",

@@ -19,7 +19,7 @@ def test_the_verdict_of_a_first_creation_says_all_that_matters() -> None:
         "Creates 19, changes 0, replaces 0, destroys 0.",
         "Gives 7 new rights (3 identities), 2 to look at twice.",
         "Nothing is open to the internet.",
-        "1 secret in clear in the plan.",
+        "1 secret in plaintext in the plan.",
         "About $15 a month.",
     )
 

@@ -168,7 +168,7 @@ def test_what_is_not_known_yet_fails(kind: str, attribute: str) -> None:
 )
 def test_a_guard_that_goes_opens(kind: str, values: dict[str, Any]) -> None:
     gone = review(plan(resource(f"{kind}.x", "delete", before=values)))
-    assert "the protection goes" in reasons(gone)
+    assert "the protection is removed" in reasons(gone)
     assert reasons(review(plan(kept(f"{kind}.x", values)))) == ""
     assert reasons(review(plan(resource(f"{kind}.x", "forget", before=values)))) == ""
 

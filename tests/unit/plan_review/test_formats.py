@@ -75,7 +75,7 @@ def test_the_title_of_a_plan_that_was_judged_in_every_way_says_so() -> None:
     assert shown(plan(), "title") == "no changes, no right wider, nothing public\n"
     assert shown(load("change.json"), "title", "--gate", "no-public,only=x") == (
         "no-public, only failed, 11 to add, 7 to change, 2 to replace, 4 to destroy, 1 to forget, 1 to move,"
-        " 1 to import, 4 rights wider, 2 public, 2 stores at risk, 5 secrets in clear, $7 more a month, 1 without a"
+        " 1 to import, 4 rights wider, 2 public, 2 stores at risk, 5 secrets in plaintext, $7 more a month, 1 without a"
         " price\n"
     )
 

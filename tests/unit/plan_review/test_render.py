@@ -17,6 +17,7 @@ from plan_review import run
 from plan_review.gates import judge, parse_rules
 from plan_review.render import html as render_html
 from plan_review.render import markdown as render_markdown
+from plan_review.render import text as render_text
 from plan_review.render.escape import page, plain
 from plan_review.render.graph import picture
 from plan_review.render.layout import HEIGHT, WIDTH, lay_out
@@ -156,6 +157,21 @@ def test_no_cost_is_claimed_of_what_has_no_price() -> None:
     assert "$0" not in text
 
 
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_network_section_of_the_text_names_a_guard_that_is_removed() -> None:
+    assert "\nNETWORK\n  ! aws_s3_bucket_public_access_block.b: the protection is removed\n" in render_text.render(
+        review(load("cases/pab_deleted.json"))
+    )
+
+
+def test_a_role_of_another_cloud_is_not_put_in_brackets_twice() -> None:
+    text = render_text.render(review(load("cases/azure.json")))
+    assert "\n  + x (Owner)\n" in text
+    assert "\n  + anyone (roles/owner)   <-- anyone\n" in text
+
+
 # --- Markdown --------------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +181,7 @@ def test_the_comment_begins_with_the_verdict() -> None:
     assert lines[2:6] == [
         "- ❌ Gives 7 new rights (3 identities), 2 to look at twice.",
         "- ✅ Nothing is open to the internet.",
-        "- ❌ 1 secret in clear in the plan.",
+        "- ❌ 1 secret in plaintext in the plan.",
         "- ✅ About `$15` a month.",
     ]
 

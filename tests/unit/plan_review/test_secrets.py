@@ -1,4 +1,4 @@
-"""Secrets: none is ever shown, and those that a plan holds in clear are found."""
+"""Secrets: none is ever shown, and those that a plan holds in plaintext are found."""
 
 from __future__ import annotations
 
