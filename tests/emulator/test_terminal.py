@@ -74,7 +74,7 @@ def test_a_bus_is_checked_without_a_permission_and_proven_by_an_event(enforced: 
     code, checks = doctor(made)
     assert code == 0
     assert [check["mark"] for check in by_name(checks, "sink")] == ["ok", "skip"]
-    assert by_name(checks, "sink")[-1]["found"].endswith("only an event can tell: --send sends one")
+    assert by_name(checks, "sink")[-1]["found"].endswith("is allowed: use --send")
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
     code, checks = doctor(made, "--send")
     assert code == 0, checks
