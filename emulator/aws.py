@@ -178,8 +178,9 @@ def _exit_with_parent() -> None:
 def main(port: int, *, exit_with_parent: bool) -> None:
     """Run an emulated AWS until interrupted; the first line of its output is its address.
 
-    Requests signed with the key AKIAADMINISTRATOR000 are always allowed. POST 0 to /moto-api/reset-auth
-    to check all others against the IAM policies of their keys; POST inf to allow everything again.
+    Everything is allowed at first. To check requests against the IAM policies of their keys, except those signed
+    with the key AKIAADMINISTRATOR000 (secret emulated-administrator), POST 0 as text/plain to /moto-api/reset-auth;
+    POST inf to allow everything again.
     """
     # Read by moto while it is imported. Without them AmazonECSTaskExecutionRolePolicy is unknown, and a service never
     # becomes steady.

@@ -365,7 +365,9 @@ def mint(edges: Edges, user_name: str, secret_id: str, region: str | None, profi
     Prints nothing on success. Does nothing if the secret already holds an active key of the user. Deletes keys of the
     user that a failed run left behind.
     """
-    mint_key(edges.connect(profile, region), user_name, secret_id, region, edges.clock)
+    mint_key(
+        edges.connect(profile, region or secret.region_of(secret_id, None)), user_name, secret_id, region, edges.clock
+    )
 
 
 def _pairs(tags: tuple[str, ...]) -> dict[str, str]:

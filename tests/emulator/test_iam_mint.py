@@ -55,6 +55,28 @@ def current(aws: EmulatedAws, secret_id: str) -> dict[str, str]:
     return value
 
 
+def test_the_region_may_come_from_the_arn_of_the_secret(aws: EmulatedAws, secret: str) -> None:
+    environment = {name: value for name, value in aws.environment().items() if "REGION" not in name}
+    command = [sys.executable, "-m", "iam", "mint", "--user-name", "reader", "--secret-id"]
+
+    def run(secret_id: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, secret_id],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", **environment},
+            timeout=60,
+            check=False,
+        )
+
+    named = run("source/key")
+    assert (named.returncode, named.stderr) == (2, "error: no region is known: give --region, or set AWS_REGION\n")
+    done = run(secret)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert current(aws, secret)["AWS_ACCESS_KEY_ID"] in keys(aws)
+
+
 def test_the_key_goes_straight_into_the_secret_and_nothing_is_printed(aws: EmulatedAws, secret: str) -> None:
     done = mint(aws, secret)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
