@@ -90,7 +90,7 @@ def bootstrap(
     profile: str | None,
     output: str,
 ) -> None:
-    """Create user, policy, secret and key for one or more user pools, and prove that the key works.
+    """Create user, policy, secret and key for user pools. Then proves that the key works.
 
     Idempotent: a second run changes nothing, a run after a failure completes. Resources of a stack are not changed.
 
@@ -325,7 +325,7 @@ def revoke(
 def status(
     edges: Edges, only: tuple[str, ...], every: float, region: str | None, profile: str | None, output: str
 ) -> None:
-    """Show all users of this tool in the account: pools, keys, secret, and when to rotate."""
+    """Show all users of this tool in the account. Names pools, keys, secret, and when to rotate."""
     report = read_status(edges.connect(profile, region), every, only)
     for problem in report.problems:
         say(f"note: not all users can be seen: {problem}")
@@ -360,7 +360,7 @@ def policy(arns: tuple[str, ...], manifest: str | None) -> None:
 @click.option("--profile", help="Profile of the AWS configuration to use.")
 @click.pass_obj
 def mint(edges: Edges, user_name: str, secret_id: str, region: str | None, profile: str | None) -> None:
-    """Put a new access key of an existing user into an existing secret: what the stacks run.
+    """Put a new key of a user into an existing secret. The stacks run this.
 
     Prints nothing on success. Does nothing if the secret already holds an active key of the user. Deletes keys of the
     user that a failed run left behind.

@@ -35,7 +35,7 @@ _NAME_WIDTH: Final = 16
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @manifest_options
 def doctor(*, send: bool, limit_s: float, as_json: bool, manifest: Path | None, source: str | None) -> None:
-    """Check everything that the adapter needs, and say how to fix what is wrong.
+    """Check everything that the adapter needs. Says how to fix what is wrong.
 
     Configuration, user pool, credentials (their values are never shown), permission (ListUsers for one user), clock,
     sinks (DNS, TCP, TLS, OPTIONS; an event only with --send), state (read only), quota, and the running adapter.

@@ -11,7 +11,7 @@ from adapter.commands.options import ask
 
 @click.command()
 def health() -> None:
-    """Check whether the adapter on this machine is alive (for container health checks): exit code 0 or 1."""
+    """Check whether the adapter on this machine is alive. For container health checks: exit code 0 or 1."""
     status, body = ask("/live")
     if status == 204:
         return

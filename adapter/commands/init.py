@@ -71,7 +71,9 @@ def init(
     force: bool,
     yes: bool,
 ) -> None:
-    """Write a manifest: asks for missing values, and offers the user pools that your AWS credentials can list.
+    """Write a manifest for a pool and a sink.
+
+    Asks for missing values, and offers the user pools that your AWS credentials can list.
 
     Creates and sends nothing. Listing pools needs cognito-idp:ListUserPools, which the adapter does not need;
     without it, pass the ARN.

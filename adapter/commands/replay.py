@@ -32,7 +32,7 @@ def replay(
     manifest: Path | None,
     source: str | None,
 ) -> None:
-    """Report users again, in their present form, with the changetype `replay`.
+    """Report users again, in their present form. The changetype is `replay`.
 
     The state is neither read nor changed, so an adapter may run meanwhile.
     """

@@ -15,7 +15,7 @@ from adapter.commands.options import environment, manifest_options
 @click.option("--once", is_flag=True, help="Run one complete sweep, deliver everything, then exit.")
 @manifest_options
 def run(*, once: bool = False, manifest: Path | None = None, source: str | None = None) -> None:
-    """Watch the user pool and deliver its changes until SIGTERM or SIGINT."""
+    """Watch the user pool and deliver its changes. Runs until SIGTERM or SIGINT."""
     from adapter import log
     from adapter.config import settings as config
     from adapter.runtime import app

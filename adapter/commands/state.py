@@ -119,7 +119,7 @@ def import_(
 @_store_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def adopt(*, arn: str | None, state_url: str, credentials_secret_arn: str, yes: bool) -> None:
-    """Use the state for the same pool in another region: a replica of multi-Region replication.
+    """Use the state for the same pool in another region. For replicas of multi-Region replication.
 
     ARN is the pool's ARN in the region where the adapter continues, for example after a failover. Only the region may
     differ from the ARN in the state. Events then have the new ARN as their source, and events that were not confirmed
@@ -147,7 +147,7 @@ def adopt(*, arn: str | None, state_url: str, credentials_secret_arn: str, yes: 
 @_store_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, arn: str | None, state_url: str, credentials_secret_arn: str, yes: bool) -> None:
-    """Forget everything: the next start is a first start, and begins as EVENTS_INITIAL says.
+    """Forget everything; the next start is a first start. It begins as EVENTS_INITIAL says.
 
     What changes between now and that start is never reported. Refused while an adapter holds the state.
     """

@@ -28,7 +28,7 @@ from adapter.terminal import aligned, count, duration, is_live, printable
 )
 @address_option
 def status(*, as_json: bool, every_s: float | None, address: str) -> None:
-    """Show the status of the adapter on this machine: users, sweeps, events, problems.
+    """Show the status of the adapter on this machine. Shows users, sweeps, events and problems.
 
     Exit codes: 0 the adapter responded, 1 no response.
     """

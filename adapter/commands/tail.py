@@ -64,7 +64,7 @@ def tail(
     users: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Print events as they are delivered, one line each: time, kind, user, what changed.
+    """Print events as they are delivered. Each is one line: time, kind, user, what changed.
 
     FILE is the file of a `file:///` sink (path or URL; '-': standard input, for a `stdout:` sink). With --listen this
     command is the sink: start the adapter with K_SINK=http://HOST:PORT. Without both it shows the last events of the
