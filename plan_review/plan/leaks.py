@@ -84,6 +84,9 @@ def redact(value: Value, path: str = "", name: str = "") -> tuple[Value, list[Le
     return found.walk(value, path, name, around=Surroundings.PLAIN), found.leaks
 
 
+_SEARCHED = (str, dict, list)
+
+
 class _Search:
     """One walk through a value. Without a secret in it, the value comes back as it is."""
 
@@ -111,7 +114,7 @@ class _Search:
             if len(key) >= _KEY_MIN and (why := _shape_of_name(key)):
                 self.leaks.append(Leak(f"{path}.(a key)" if path else "(a key)", why))
                 return hide(value, f"hidden: a key in it looks like {why}")
-            if isinstance(item, str | dict | list):
+            if isinstance(item, _SEARCHED):
                 name = pair if pair and key in _VALUES else key
                 walked = self.walk(item, f"{path}.{key}" if path else key, name, around=around)
                 if walked is not item:

@@ -205,17 +205,19 @@ def text(value: Value) -> str:
     return value if isinstance(value, str) else ""
 
 
+#: A tuple, not a union: `isinstance` with a union takes twice as long, and the union is made at each call.
+_ENDS = (Unknown, Hidden)
+
+
 def get(value: Value, *path: str | int) -> Value:
     """Follow a path of keys and indexes; None where it leads nowhere, Unknown or Hidden where it runs into one."""
     for step in path:
-        if isinstance(value, Unknown | Hidden):
-            return value
-        if isinstance(step, str) and isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(step, int) and isinstance(value, list):
-            value = value[step] if step < len(value) else None
+        if isinstance(value, dict):
+            value = value.get(step) if isinstance(step, str) else None
+        elif isinstance(value, list):
+            value = value[step] if isinstance(step, int) and step < len(value) else None
         else:
-            return None
+            return value if isinstance(value, _ENDS) else None
     return value
 
 
