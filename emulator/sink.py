@@ -70,7 +70,6 @@ class RecordingSink:
         self._events: list[ReceivedEvent] = []
         self._failures: list[SinkResponse] = []
         self._answer: Callable[[SinkRequest], SinkResponse] = lambda _request: SinkResponse()
-        self._listeners: list[Callable[[ReceivedEvent], None]] = []
         self.url = ""
 
     @classmethod
@@ -117,11 +116,6 @@ class RecordingSink:
         with self._lock:
             self._answer = (lambda _request: answer) if isinstance(answer, SinkResponse) else answer
 
-    def on_event(self, listener: Callable[[ReceivedEvent], None]) -> None:
-        """Call `listener` with each event once it is acknowledged."""
-        with self._lock:
-            self._listeners.append(listener)
-
     def take(self, request: SinkRequest) -> SinkResponse:
         """Record one request and decide its answer."""
         with self._lock:
@@ -132,10 +126,6 @@ class RecordingSink:
             if not 200 <= answer.status < 300:
                 return answer
             self._events += request.events
-            listeners = list(self._listeners)
-        for event in request.events:
-            for listener in listeners:
-                listener(event)
         return answer
 
 

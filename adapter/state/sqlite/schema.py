@@ -57,11 +57,6 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def application_of(connection: sqlite3.Connection) -> int:
-    """Whose file it says it is."""
-    return int(connection.execute("PRAGMA application_id").fetchone()[0])
-
-
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> int:
     """Bring a database to the newest layout, all steps or none of them; returns the number of steps taken.
 
